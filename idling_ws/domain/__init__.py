@@ -1,0 +1,1 @@
+"""Facts and rules that need nothing but the standard library."""

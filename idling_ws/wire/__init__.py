@@ -1,0 +1,1 @@
+"""Text to typed facts and back. No I/O in this room."""
