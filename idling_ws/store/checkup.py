@@ -1,0 +1,146 @@
+"""What a PostgreSQL and a Redis say of themselves, for whoever wants to know whether a place can run on them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Awaitable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+
+from idling_ws.store.migrate import packaged_migrations
+from idling_ws.store.redis import Failures, connect
+
+ECHO_WAIT_S = 3.0
+_CONNECT_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresFacts:
+    """One PostgreSQL, asked by the role that serves."""
+
+    answer_ms: float
+    version: str
+    version_num: int
+    encoding: str
+    loses: tuple[str, ...]
+    """Settings that let a confirmed change be lost when the machine dies."""
+    clock_ahead_s: float
+    free_connections: int
+    pending: tuple[str, ...]
+    """Migrations that this version knows and the database has not."""
+    unknown: tuple[str, ...]
+    """Migrations of the database that this version does not know: it was made by a newer one."""
+    owns_trail: bool
+    """Whether this role could get round the audit trail."""
+    emojis: int
+
+
+@dataclass(frozen=True, slots=True)
+class RedisFacts:
+    """One Redis. What it does not let us ask is empty."""
+
+    answer_ms: float
+    version: str
+    echo_ms: float | None
+    """How long a published message took to come back; None when it did not."""
+    max_memory: int
+    policy: str
+
+
+def ask_postgres(url: str) -> PostgresFacts:
+    """Ask it. Blocks: call it from a thread. Raises ``psycopg2.Error``."""
+    with closing(psycopg2.connect(url, connect_timeout=_CONNECT_S)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+
+            def one(sql: str) -> tuple[Any, ...]:
+                cursor.execute(sql)
+                return cursor.fetchone() or ()
+
+            since = time.perf_counter()
+            one("SELECT 1")
+            answer_ms = 1000 * (time.perf_counter() - since)
+            before = time.time()
+            (database_time,) = one("SELECT extract(epoch FROM clock_timestamp())::float8")
+            here = (before + time.time()) / 2
+            safe = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_apply")}
+            loses = tuple(name for name, good in safe.items() if one(f"SHOW {name}")[0] not in good)
+            (free,) = one(
+                "SELECT current_setting('max_connections')::int"
+                " - current_setting('superuser_reserved_connections')::int"
+                " - (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend')"
+            )
+            applied: set[str] = set()
+            owns_trail, emojis = False, 0
+            if one("SELECT to_regclass('schema_migrations') IS NOT NULL")[0]:
+                cursor.execute("SELECT migration_id FROM schema_migrations")
+                applied = {name for (name,) in cursor.fetchall()}
+            known = packaged_migrations()
+            if set(known) <= applied:
+                (owns_trail,) = one(
+                    "SELECT rolsuper OR pg_has_role(current_user, relowner, 'USAGE')"
+                    " FROM pg_roles, pg_class WHERE rolname = current_user AND pg_class.oid = 'audit_log'::regclass"
+                )
+                (emojis,) = one("SELECT count(*) FROM emojis")
+            return PostgresFacts(
+                answer_ms=answer_ms,
+                version=one("SHOW server_version")[0].split()[0],
+                version_num=int(one("SHOW server_version_num")[0]),
+                encoding=one("SHOW server_encoding")[0],
+                loses=loses,
+                clock_ahead_s=database_time - here,
+                free_connections=free,
+                pending=tuple(name for name in known if name not in applied),
+                unknown=tuple(sorted(applied - set(known))),
+                owns_trail=owns_trail,
+                emojis=emojis,
+            )
+
+
+async def ask_redis(url: str) -> RedisFacts:
+    """Ask it. Raises one of ``store.redis.Failures``."""
+    redis = connect(url)
+    try:
+        since = time.perf_counter()
+        await redis.ping()
+        answer_ms = 1000 * (time.perf_counter() - since)
+        info = await _allowed(redis.info("server"))
+        limits = await _allowed(redis.config_get("maxmemory*"))
+        return RedisFacts(
+            answer_ms=answer_ms,
+            version=str(info.get("redis_version", "")),
+            echo_ms=await _echo_ms(redis),
+            max_memory=int(limits.get("maxmemory", 0)),
+            policy=str(limits.get("maxmemory-policy", "")),
+        )
+    finally:
+        await redis.aclose()
+
+
+async def _allowed(asked: Awaitable[Mapping[Any, Any]]) -> Mapping[Any, Any]:
+    """Return the answer, or nothing where we may not ask: a hosted Redis often hides its settings."""
+    try:
+        return await asked
+    except Failures:
+        return {}
+
+
+async def _echo_ms(redis: Any) -> float | None:
+    """Publish to ourselves as the canary does."""
+    channel = f"idling:doctor:{secrets.token_hex(8)}"
+    with contextlib.suppress(*Failures):
+        async with redis.pubsub(ignore_subscribe_messages=False) as listener:
+            await listener.subscribe(channel)
+            async with asyncio.timeout(ECHO_WAIT_S):
+                await anext(listener.listen())
+                since = time.perf_counter()
+                await redis.publish(channel, "")
+                await anext(listener.listen())
+                return 1000 * (time.perf_counter() - since)
+    return None

@@ -1,0 +1,55 @@
+"""Quotas: how often somebody may do something in a minute, counted in Redis for all instances.
+
+Redis is a help here and no condition: while it is away everything passes, is counted as
+unchecked, and Redis is left alone for a moment, so that nobody waits for it twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+
+from idling_ws.domain.clock import Clock
+from idling_ws.store.redis import Failures, Keys, Redis
+
+ANSWER_S = 0.25
+LEAVE_ALONE_S = 2.0
+MAX_WAIT_MS = 60_000
+
+
+class Quotas:
+    """Counts what was spent. ``unchecked`` counts what passed because Redis was away."""
+
+    def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
+        pool: object = redis.connection_pool
+        storage = RedisStorage(
+            "redis://shared:0",
+            implementation="redispy",
+            key_prefix=f"{keys.prefix}:quota",
+            connection_pool=pool,  # type: ignore[arg-type]  # taken as it is, whatever the annotation says
+        )
+        self._limiter = SlidingWindowCounterRateLimiter(storage)
+        self._clock = clock
+        self._not_before = 0.0
+        self.unchecked = 0
+
+    async def spend(self, what: str, whose: str, per_minute: int, cost: int = 1) -> int | None:
+        """Take ``cost`` off somebody's minute; return None, or after how many ms to try again."""
+        if self._clock.monotonic() < self._not_before:
+            self.unchecked += 1
+            return None
+        item = RateLimitItemPerMinute(per_minute)
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                if await self._limiter.hit(item, what, whose, cost=cost):
+                    return None
+                stats = await self._limiter.get_window_stats(item, what, whose)
+        except Failures:
+            self._not_before = self._clock.monotonic() + LEAVE_ALONE_S
+            self.unchecked += 1
+            return None
+        return min(MAX_WAIT_MS, max(1000, int(1000 * (stats.reset_time - time.time()))))
