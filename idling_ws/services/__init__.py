@@ -1,0 +1,1 @@
+"""The rules of the product. They see facts and say what happened; never a socket, never SQL."""
