@@ -1,0 +1,118 @@
+"""Errors on their way out over HTTP: RFC 9457 problems, one mapper for all of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from idling_ws.domain.errors import IdlingError, InternalError, InvalidError, JsonObject
+from idling_ws.edge.forwarded import is_over_tls
+from idling_ws.edge.parts import PARTS
+from idling_ws.mutations.pipeline import new_trace_id
+from idling_ws.wire.jsontext import encode
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+TRACE_ID: web.RequestKey[str] = web.RequestKey("trace_id", str)
+
+_CODE_OF_STATUS = {
+    400: "bad_frame",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "timeout",
+    413: "too_large",
+    415: "unsupported_media_type",
+    429: "rate_limited",
+}
+
+# What goes on every answer; pages loosen the policy for their own scripts and styles.
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+# A year; without subdomains, which may be somebody else's.
+HSTS = "max-age=31536000"
+
+
+def json_response(body: object, status: int = 200, *, headers: dict[str, str] | None = None) -> web.Response:
+    """Return personal JSON: never stored by anybody."""
+    return web.Response(
+        body=encode(body),
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def problem(error: IdlingError, trace_id: str, status: int | None = None, **more: object) -> web.Response:
+    """Return ``error`` as ``application/problem+json``."""
+    wire = error.to_wire(trace_id)
+    code = status or error.fault.status
+    body: JsonObject = {
+        "type": f"urn:idling:{error.code}",
+        "title": wire["message"],
+        "status": code,
+        **wire,
+        **more,
+    }
+    if error.current is not None:
+        body["current"] = error.current
+    response = web.Response(body=encode(body), status=code, content_type="application/problem+json")
+    response.headers["Cache-Control"] = "no-store"
+    if error.retry_after_ms is not None:
+        response.headers["Retry-After"] = str(max(1, -(-error.retry_after_ms // 1000)))
+    if code == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+@web.middleware
+async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever a handler raises into a problem, and count and mark every answer."""
+    trace_id = new_trace_id()
+    request[TRACE_ID] = trace_id
+    metrics = request.app[PARTS].metrics
+    try:
+        response = await handler(request)
+    except IdlingError as exc:
+        metrics.errors.labels(exc.code).inc()
+        response = problem(exc, trace_id)
+    except web.HTTPException as exc:
+        if exc.status < 400:
+            raise
+        code = _CODE_OF_STATUS.get(exc.status, "internal" if exc.status >= 500 else "bad_frame")
+        text = exc.text if exc.text and not exc.text.startswith(str(exc.status)) else None
+        response = problem(InvalidError(code, text), trace_id, exc.status)
+        for name in ("Allow", "Sec-WebSocket-Version"):
+            if name in exc.headers:
+                response.headers[name] = exc.headers[name]
+    except Exception:
+        log.exception("%s %s failed, trace %s", request.method, request.path, trace_id)
+        metrics.errors.labels("internal").inc()
+        response = problem(InternalError(), trace_id)
+    if is_over_tls(request):
+        for cookie in response.cookies.values():
+            cookie["secure"] = True
+    metrics.requests.labels(request.method, str(response.status)).inc()
+    return response
+
+
+async def mark(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the security headers and the trace id on every answer (an ``on_response_prepare`` signal)."""
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["Server"] = "idling"  # else it names the library and its version
+    if is_over_tls(request):
+        response.headers["Strict-Transport-Security"] = HSTS
+    trace_id = request.get(TRACE_ID)
+    if trace_id is not None:
+        response.headers.setdefault("X-Trace-Id", trace_id)

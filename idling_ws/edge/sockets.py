@@ -1,0 +1,141 @@
+"""All devices that are connected here, sockets and event streams: whose they are, and how they leave."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aiohttp import web
+
+from idling_ws.edge.addresses import Addresses
+from idling_ws.edge.parts import Parts
+from idling_ws.wire.closing import Close
+
+if TYPE_CHECKING:
+    from idling_ws.edge.socket import DeviceSocket
+
+log = logging.getLogger(__name__)
+
+# Sockets told to go per step of a drain, and the pause between two steps.
+DRAIN_BATCH = 100
+DRAIN_PAUSE_S = 0.05
+# Devices come back spread over so long: another instance has to take them all.
+DRAIN_SPREAD_MS = 3000
+
+
+class Device(Protocol):
+    """Something of a user's that stays connected. ``login_id`` is the sign-in it came with."""
+
+    user_id: int
+    login_id: str | None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its client has hung up, though it is still here."""
+
+    def fail(self, code: Close, retry_ms: int = 0) -> None:
+        """End it."""
+
+
+class Sockets:
+    """Every ``DeviceSocket`` of this instance, and every device by its user."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.addresses = Addresses(parts.settings.max_connections_per_address)
+        self._all: dict[DeviceSocket, None] = {}
+        self._by_user: dict[int, list[Device]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._none_left = asyncio.Event()
+        self._none_left.set()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` as a task that is kept until it ends."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def add(self, socket: DeviceSocket) -> None:
+        """Count a socket that has just connected, and entered by its address."""
+        self._all[socket] = None
+        self._none_left.clear()
+
+    def admit(self, user_id: int, device: Device) -> bool:
+        """Count a device for its user; False when the user has too many."""
+        limit = self._parts.settings.max_connections_per_user
+        if len(self._by_user.get(user_id, ())) >= limit:
+            for gone in [other for other in self.of_user(user_id) if other.is_gone]:
+                self.release(gone)
+        of_user = self._by_user.setdefault(user_id, [])
+        if len(of_user) >= limit:
+            return False
+        of_user.append(device)
+        device.user_id = user_id
+        return True
+
+    def release(self, device: Device) -> None:
+        """Count a device no more; harmless when it was not admitted."""
+        of_user = self._by_user.get(device.user_id)
+        if of_user is not None and device in of_user:
+            of_user.remove(device)
+            if not of_user:
+                del self._by_user[device.user_id]
+
+    def remove(self, socket: DeviceSocket) -> None:
+        """Forget a socket."""
+        if socket in self._all:
+            del self._all[socket]
+            self.addresses.leave(socket.address)
+        if not self._all:
+            self._none_left.set()
+        self.release(socket)
+
+    def of_user(self, user_id: int) -> list[Device]:
+        """Return the devices of a user here."""
+        return list(self._by_user.get(user_id, ()))
+
+    def close_user(self, user_id: int, code: Close, login_id: str | None = None) -> int:
+        """End the devices of a user, or of one login; return how many."""
+        doomed = [device for device in self.of_user(user_id) if login_id is None or device.login_id == login_id]
+        for device in doomed:
+            device.fail(code)
+        return len(doomed)
+
+    def close_token_holders(self, code: Close) -> None:
+        """Close every socket that came in by an access token."""
+        for socket in list(self._all):
+            if socket.expires_at is not None:
+                socket.fail(code, random.randrange(DRAIN_SPREAD_MS))  # noqa: S311 -- spreads load
+
+    def acked(self, socket: DeviceSocket, seq: int) -> None:
+        """Note that a device has applied what it was sent, up to ``seq`` of its user's stream."""
+        self._parts.presence.saw(socket.user_id)
+        self._parts.acknowledged.saw(socket.user_id, seq)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Tell every socket to go elsewhere, a batch at a time, and wait until they have gone."""
+        leaving = list(self._all)
+        for start in range(0, len(leaving), DRAIN_BATCH):
+            for socket in leaving[start : start + DRAIN_BATCH]:
+                socket.fail(Close.DRAINING, random.randrange(DRAIN_SPREAD_MS))  # noqa: S311 -- spreads load
+            await asyncio.sleep(DRAIN_PAUSE_S)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._none_left.wait()
+        except TimeoutError:
+            log.info("%d sockets did not answer the close in time", len(self._all))
+
+    async def close(self) -> None:
+        """End what is still running."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+SOCKETS: web.AppKey[Sockets] = web.AppKey("sockets", Sockets)
