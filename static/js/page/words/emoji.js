@@ -1,0 +1,66 @@
+/**
+ * Emoji: the picker, and what people bring.
+ */
+import { plural } from './plural.js';
+
+export const emoji = {
+  emoji: {
+    choose: (/** @type {string} */ name) => `Emoji: ${name}. Choose another`,
+    title: 'Choose an emoji',
+    search: 'Search emoji',
+    categories: 'Categories',
+    favorites: 'Favourites',
+    recent: 'Used lately',
+    popular: 'To begin with',
+    custom: 'Brought by people',
+    results: 'Found',
+    found: (/** @type {number} */ count) => `${plural(count, 'emoji', 'emoji')} found.`,
+    nothing: (/** @type {string} */ query) => `Nothing goes by “${query}”. Try another word for it.`,
+    partial: 'Without a line, only what you have looked at is searched.',
+    searchFailed: 'That could not be searched just now. Try again in a moment.',
+    unreachable: 'The emoji could not be fetched just now. What you used lately is here.',
+    failed: 'These could not be fetched just now.',
+    bring: 'Bring your own',
+    tone: 'Skin tone',
+    tones: { none: 'Yellow', light: 'Light', medium_light: 'Medium light', medium: 'Medium', medium_dark: 'Medium dark', dark: 'Dark' },
+    keep: (/** @type {string} */ name) => `Keep ${name} as a favourite`,
+    letGo: (/** @type {string} */ name) => `Let go of the favourite ${name}`,
+    keepShort: 'Keep as a favourite',
+    letGoShort: 'Let go of this favourite',
+    kept: (/** @type {string} */ name) => `${name} is a favourite.`,
+    gone: (/** @type {string} */ name) => `${name} is no favourite any more.`,
+    earlier: 'Move earlier (Alt and left arrow)',
+    later: 'Move later (Alt and right arrow)',
+    moved: (/** @type {string} */ name, /** @type {number} */ place, /** @type {number} */ count) => `${name} is favourite ${place} of ${count}.`,
+  },
+
+  /** Emoji that people bring. */
+  brought: {
+    heading: 'Your own emoji',
+    picture: 'A picture',
+    pictureHint: 'PNG, GIF, WebP or JPEG, 1 MiB at most. It is made smaller where it has to be.',
+    name: 'What it is called',
+    send: 'Hand it in',
+    sending: 'on its way…',
+    own: 'Emoji you brought',
+    none: 'What you bring can be used by everybody, once somebody who keeps order here has looked at it.',
+    remove: 'Delete',
+    states: { pending: 'waiting for review', approved: 'everybody can use it', rejected: 'declined; only you see it' },
+    review: 'Waiting for your review',
+    reviewNone: 'Nothing is waiting.',
+    reviewLoading: 'Looking what is waiting…',
+    reviewFailed: 'What is waiting could not be fetched just now.',
+    approve: 'Approve',
+    decline: 'Decline',
+    problems: {
+      none: 'Choose a picture first.',
+      name: 'Give it a name of 2 to 40 characters.',
+      type: 'That is no PNG, GIF, WebP or JPEG.',
+      empty: 'That file is empty.',
+      too_large: 'That picture is larger than 1 MiB.',
+      custom_emojis_full: 'There is room for 100 of your own. Delete one first.',
+      unreachable: 'There is no line just now. The picture is kept here; try again.',
+      rate_limited: 'That was too fast. Wait for your other pictures, then try again.',
+    },
+  },
+};
