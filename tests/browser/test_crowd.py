@@ -1,0 +1,127 @@
+"""A crowd: a thousand people in the room, some of whom change all the time, and a page that stays smooth."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
+from typing import Any
+
+from playwright.async_api import expect
+
+from tests.browser.conftest import Arrive
+from tests.browser.visitor import SocketGate, Visitor
+from tests.support.instances import Instance
+
+CROWD = 1000
+# A notice holds the newest; the server sends one a second at most.
+NEWEST = 50
+CHANGES = 20
+WINDOWS = 3
+WINDOW_MS = 1500
+# Of the frames that the empty page draws in the same minute.
+SMOOTH = 0.6
+FRAMES = """(ms) => new Promise((resolve) => {
+  const end = performance.now() + ms;
+  let frames = 0;
+  const next = () => {
+    frames += 1;
+    if (performance.now() < end) requestAnimationFrame(next);
+    else resolve(frames);
+  };
+  requestAnimationFrame(next);
+})"""
+
+
+def _member(number: int, version: int = 1) -> dict[str, Any]:
+    """Somebody; greater numbers came later."""
+    session = {
+        "id": f"s{number}",
+        "activity": f"Reading page {version}",
+        "emoji": ("1F375", "1F4D6", "1F3A7", "1F331")[number % 4],
+        "status": "active",
+        "started_at": f"2026-01-01T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}Z",
+        "paused_s": 0,
+        "version": version,
+    }
+    return {"user": {"id": 10_000_000 + number, "name": f"Quiet Heron {number}"}, "session": session}
+
+
+def _notice(members: list[dict[str, Any]], count: int = CROWD, **more: Any) -> dict[str, Any]:
+    return {"type": "notice", "topic": "lobby", "data": {"count": count, "members": members, **more}}
+
+
+@contextlib.asynccontextmanager
+async def _changing(gate: SocketGate) -> AsyncIterator[None]:
+    """Let twenty of the newest change each second; five of them come as others go."""
+    newest = [_member(number) for number in range(CROWD - 1, CROWD - 1 - NEWEST, -1)]
+
+    async def change() -> None:
+        for version in itertools.count(2):
+            came = [_member(CROWD + 5 * version + number) for number in range(4, -1, -1)]
+            left = [member["user"]["id"] for member in newest[-5:]]
+            newest[:] = [*came, *newest[:-5]]
+            for place in range(5, CHANGES):
+                number = newest[place]["user"]["id"] - 10_000_000
+                newest[place] = _member(number, version)
+            gate.say(_notice(newest, left=left))
+            await asyncio.sleep(1)
+
+    task = asyncio.create_task(change())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _frames(visitor: Visitor) -> int:
+    return int(await visitor.page.evaluate(FRAMES, WINDOW_MS))
+
+
+async def test_a_thousand_people_are_as_smooth_as_none(own_room: Instance, arrive: Arrive) -> None:
+    """Twenty changes a second among a thousand: as many frames as the empty page draws, or nearly."""
+    visitor = await (await arrive(own_room.url, gated=True)).enter()
+    page, gate = visitor.page, visitor.gate
+    assert gate is not None
+    await expect(page.locator(".count")).to_have_text("1 person idling")
+    people = page.locator(".person[data-key]:not(.leaving)")
+    empty, full = [], []
+    for _ in range(WINDOWS):
+        empty.append(await _frames(visitor))
+        gate.say(_notice([_member(number) for number in range(CROWD - 1, -1, -1)]))
+        await expect(people).to_have_count(CROWD + 1)
+        async with _changing(gate):
+            await expect(people.nth(1)).not_to_contain_text(f"Quiet Heron {CROWD - 1}")
+            full.append(await _frames(visitor))
+        gate.say(_notice([], 0))
+        await expect(people).to_have_count(1)
+    assert max(full) >= SMOOTH * max(empty), (full, empty)
+
+
+async def test_who_stays_in_a_crowd_is_not_touched(own_room: Instance, arrive: Arrive) -> None:
+    """Others come before and go, over the edge of a part too: the same card, with its focus, and nobody twice."""
+    visitor = await (await arrive(own_room.url, gated=True)).enter()
+    page, gate = visitor.page, visitor.gate
+    assert gate is not None
+    await expect(page.locator(".count")).to_have_text("1 person idling")
+    newest = [_member(number) for number in range(199, -1, -1)]
+    gate.say(_notice(newest, 200))
+    people = page.locator(".person[data-key]:not(.leaving)")
+    await expect(people).to_have_count(201)
+    # The last of the first part of the list.
+    button = page.get_by_role("button", name="React to Quiet Heron 141", exact=True)
+    await button.focus()
+    came = [_member(number) for number in range(209, 199, -1)]
+    gate.say(
+        _notice(
+            [*came, *newest[1:41]],
+            205,
+            left=[newest[0]["user"]["id"], *(newest[n]["user"]["id"] for n in range(60, 64))],
+        )
+    )
+    await expect(page.get_by_role("button", name="React to Quiet Heron 209", exact=True)).to_be_visible()
+    await expect(button).to_be_focused()
+    names = await people.locator("bdi").all_text_contents()
+    assert len(names) == len(set(names))

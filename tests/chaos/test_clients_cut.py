@@ -1,0 +1,69 @@
+"""Devices whose network comes and goes, and who come back through any door with the cursor they have."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.crowd import Guest, Roamer, check_against_log, gathered, sized
+from tests.support.instances import Instance
+from tests.support.steady import Steady, settled
+from tests.support.wanderer import DOORS, Wanderer
+from tests.support.wire_client import call
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
+
+Pair = tuple[Instance, Instance]
+
+
+async def test_devices_that_are_cut_and_away_miss_nothing(
+    frail_pair: Pair, frail_url: str, guests: list[Guest], figures: Callable[..., dict[str, Any]]
+) -> None:
+    """Cut at any moment, away for any time, back at either instance through any door: each goes on where it was."""
+    bases = [instance.url for instance in frail_pair]
+    crowd = guests[: sized(25, 100)]
+    wandering = [Wanderer(guest, bases, seed=n) for n, guest in enumerate(crowd)]
+    writing = [Roamer(guest, [bases[n % 2]], seed=n) for n, guest in enumerate(crowd)]
+    longest_s, entries = sized(2.0, 60.0), sized(600, 5000)
+    draw = random.Random(7)
+    is_over = asyncio.Event()
+
+    async def come_and_go(device: Wanderer) -> None:
+        while not is_over.is_set():
+            await asyncio.sleep(draw.uniform(0, longest_s / 2))
+            device.is_away = True
+            device.cut()
+            await asyncio.sleep(draw.uniform(0, longest_s))
+            device.is_away = False
+
+    async with gathered([*wandering, *writing]):
+        going = [asyncio.create_task(come_and_go(device)) for device in wandering]
+        async with Steady(devices=writing, every_s=sized(0.2, 2.0)) as work:
+            while len(work.answered) < entries:
+                await asyncio.sleep(0.1)
+        is_over.set()
+        await asyncio.gather(*going)
+        await settled([*writing, *wandering])
+        doors = sum((device.doors for device in wandering), Counter())
+        figures(
+            compared=check_against_log([*writing, *wandering], frail_url, repeats=True),
+            cuts=sum(device.cuts for device in wandering),
+            **{f"back_by_{door}": doors[door] for door in DOORS},
+        )
+        assert all(device.cuts for device in wandering)
+        assert doors.keys() == set(DOORS)
+        told = {mid: verdict for device in wandering for mid, verdict in device.told_over_rest.items()}
+        heard = {mid: verdict for device in wandering for mid, verdict in device.verdicts.items()}
+        assert {mid: (verdict["status"], verdict["seq"]) for mid, verdict in told.items()} == {
+            mid: ("confirmed", heard[mid]["seq"]) for mid in told
+        }
+        states = {device.guest.user_id: device.state for device in writing}
+        assert [device for device in wandering if device.state != states[device.guest.user_id]] == []
+        for device in wandering[:10]:
+            snapshot = (await call(bases[0], "GET", "/api/snapshot", token=device.guest.token)).json
+            assert snapshot == {"state": device.state, "cursor": device.cursor}

@@ -1,0 +1,184 @@
+"""Instances that are killed, deaf or told to leave: devices go on elsewhere, and nothing is lost on the way.
+
+One of the two reaches Redis over a way that can be blocked. Heartbeats are ten minutes apart, so
+that no device finds out by a head that it missed something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.support.blackhole import Blackhole, blackholes
+from tests.support.crowd import FULL_SIZE, Guest, Roamer, check_against_log, gathered, sized
+from tests.support.instances import Instance, running_instances
+from tests.support.rows import run_sql
+from tests.support.servers import PostgresServer, RedisServer
+from tests.support.steady import Steady, settled
+from tests.support.wire_client import connect
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
+
+Pair = tuple[Instance, Instance]
+Figures = Callable[..., dict[str, Any]]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def hole(frail_redis: RedisServer) -> AsyncIterator[Blackhole]:
+    """The way of the second instance to Redis."""
+    async with blackholes(frail_redis.port) as hole:
+        yield hole
+
+
+@pytest_asyncio.fixture(scope="module")
+async def frail_pair(frail_url: str, frail_redis: RedisServer, hole: Blackhole) -> AsyncIterator[Pair]:
+    """One beside Redis, and one behind the hole."""
+    redis_urls = [frail_redis.url, f"redis://127.0.0.1:{hole.port}/0"]
+    running = running_instances(frail_url, redis_urls, MESSAGES_PER_S=10000, HEARTBEAT_S=600)
+    # In a thread: what goes through the hole goes through this loop.
+    near, far = await asyncio.to_thread(running.__enter__)
+    yield near, far
+    await asyncio.to_thread(running.__exit__, None, None, None)
+
+
+async def status(instance: Instance) -> str:
+    """Return what ``/readyz`` calls it."""
+    return str((await asyncio.to_thread(instance.readiness))[1]["status"])
+
+
+async def test_what_a_killed_instance_had_committed_is_told_by_the_other(
+    frail_pair: Pair, frail_url: str, guests: list[Guest], hole: Blackhole, figures: Figures
+) -> None:
+    """What it says to Redis is swallowed, then it is killed: nobody announces the entry."""
+    staying, doomed = frail_pair
+    delays: list[float] = []
+    async with gathered([Roamer(guests[0], [staying.url])]) as (device,):
+        for _ in range(sized(1, 10)):
+            async with await connect(doomed.url, guests[0].token) as writer:
+                hole.swallow()
+                head = device.user_seq
+                mid = writer.ask("profile.update", {"bio": "last words"})
+                while not await asyncio.to_thread(run_sql, frail_url, "SELECT FROM entries WHERE mid = %s", mid):
+                    await asyncio.sleep(0.005)
+                since = time.monotonic()
+                doomed.kill()
+            await device.reach(head + 1, timeout_s=6)
+            delays.append(round(time.monotonic() - since, 3))
+            hole.drop()
+            await asyncio.to_thread(doomed.start)
+        check_against_log([device], frail_url)
+        assert await status(staying) == "ready"
+    figures(delays_s=delays)
+    # Two seconds are promised; the rest is what a busy machine adds.
+    assert max(delays) < 4
+
+
+async def test_instances_killed_under_load_lose_nothing(
+    frail_pair: Pair, frail_url: str, guests: list[Guest], figures: Figures
+) -> None:
+    """Each in turn, kill -9 and back: every device resumes by its cursor, every mutation gets its verdict once."""
+    bases = [instance.url for instance in frail_pair]
+    devices = [Roamer(guest, bases, seed=n) for n, guest in enumerate(guests[: sized(15, 50)] * 2)]
+    async with gathered(devices):
+        async with Steady(devices=devices) as work:
+            for instance in frail_pair * sized(1, 5):
+                await asyncio.sleep(0.7)
+                instance.kill()
+                await asyncio.sleep(0.7)
+                await asyncio.to_thread(instance.start)
+        await settled(devices)
+        figures(
+            entries=check_against_log(devices, frail_url, repeats=True),
+            resumed=sum(device.welcomes - 1 for device in devices),
+        )
+        assert work.statuses() == {"confirmed"}
+        assert any(device.closes for device in devices)
+
+
+async def test_leaving_says_bye_to_all_and_loses_no_mutation(
+    frail_pair: Pair, frail_url: str, guests: list[Guest], figures: Figures
+) -> None:
+    """SIGTERM under load: every socket hears ``bye`` and 4200, the process exits with 0, the rest comes by resume."""
+    leaving, staying = frail_pair
+    devices = [Roamer(guest, [leaving.url], seed=n) for n, guest in enumerate(guests[: sized(60, 200)])]
+    async with gathered(devices):
+        async with Steady(devices=devices, every_s=0.3) as work:
+            await asyncio.sleep(1)
+            for device in devices:
+                device.bases = [staying.url]
+            since = time.monotonic()
+            exit_status = await asyncio.to_thread(leaving.terminate)
+            took_s = time.monotonic() - since
+            await asyncio.sleep(1)
+        figures(took_s=took_s, entries=check_against_log(devices, frail_url, repeats=True))
+        assert exit_status == 0
+        assert took_s < 10
+        assert work.statuses() == {"confirmed"}
+        assert [device.closes for device in devices] == [[4200]] * len(devices)
+        assert [device.goodbyes[0]["code"] for device in devices] == [4200] * len(devices)
+        assert len({device.goodbyes[0]["retry_ms"] for device in devices}) > 1
+    await asyncio.to_thread(leaving.start)
+
+
+@pytest.mark.parametrize("frozen", ["postgres", "redis"])
+@pytest.mark.skipif(not FULL_SIZE, reason="a rarer double fault: `make chaos` runs it")
+async def test_leaving_takes_ten_seconds_at_most_when_a_store_is_frozen(
+    frail_pair: Pair,
+    frail_postgres: PostgresServer,
+    frail_redis: RedisServer,
+    guests: list[Guest],
+    frozen: str,
+    figures: Figures,
+) -> None:
+    """Somebody else decides then that it hangs, and kills it."""
+    leaving = frail_pair[0]
+    store = frail_postgres if frozen == "postgres" else frail_redis
+    devices = [Roamer(guest, [leaving.url]) for guest in guests[:20]]
+    async with gathered(devices):
+        for device in devices:
+            device.is_away = True
+        store.stop()
+        try:
+            for device in devices:
+                device.ask("profile.update", {"bio": "on the way out"})
+            since = time.monotonic()
+            exit_status = await asyncio.to_thread(leaving.terminate)
+            took_s = time.monotonic() - since
+        finally:
+            store.cont()
+        figures(took_s=took_s)
+        assert exit_status == 0
+        assert took_s < 10
+        assert [device.closes for device in devices] == [[4200]] * len(devices)
+    await asyncio.to_thread(leaving.start)
+
+
+async def test_a_deaf_instance_notices_says_so_and_catches_up(
+    frail_pair: Pair, frail_url: str, guests: list[Guest], hole: Blackhole, figures: Figures
+) -> None:
+    """Its connections to Redis stay up, yet nothing comes back over them: the canary finds out."""
+    hearing, deaf = frail_pair
+    async with gathered([Roamer(guests[0], [url]) for url in (hearing.url, deaf.url)]) as (writer, device):
+        while await status(deaf) != "ready":
+            await asyncio.sleep(0.05)
+        hole.swallow()
+        since = time.monotonic()
+        await writer.verdict(writer.ask("profile.update", {"bio": "can you hear me"}))
+        while await status(deaf) != "degraded":
+            await asyncio.sleep(0.05)
+        noticed_s = time.monotonic() - since
+        assert (await asyncio.to_thread(deaf.readiness))[1]["parts"]["canary"] == "deaf"
+        await device.reach(writer.user_seq, timeout_s=8)
+        hole.let_through()
+        while await status(deaf) != "ready":
+            await asyncio.sleep(0.05)
+        await writer.verdict(writer.ask("profile.update", {"bio": "and now"}))
+        await device.reach(writer.user_seq, timeout_s=4)
+        check_against_log([writer, device], frail_url)
+    figures(noticed_s=noticed_s)
+    assert noticed_s < 8

@@ -1,0 +1,140 @@
+"""PostgreSQL away: what is confirmed is there, what is not is answered in time, and nobody is thrown out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import pytest
+
+from tests.support.crowd import Guest, Roamer, check_against_log, gathered, sized
+from tests.support.instances import Instance
+from tests.support.rows import run_sql
+from tests.support.servers import PostgresServer
+from tests.support.steady import Callers, Steady, settled
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
+
+Pair = tuple[Instance, Instance]
+Fault = Callable[[PostgresServer], Awaitable[None]]
+
+# A mutation is answered in four seconds at most; the rest is what a busy machine adds.
+ANSWER_S = 5.5
+
+
+async def freeze(postgres: PostgresServer) -> None:
+    """SIGSTOP: connections stay, nobody answers, for longer than anybody waits."""
+    postgres.stop()
+    await asyncio.sleep(sized(5, 10))
+    postgres.cont()
+
+
+async def kill(postgres: PostgresServer) -> None:
+    """kill -9: connections break, later ones are refused; it recovers when it is back."""
+    postgres.kill()
+    await asyncio.sleep(sized(2, 10))
+    await asyncio.to_thread(postgres.start)
+
+
+async def restart(postgres: PostgresServer) -> None:
+    """An orderly restart."""
+    await asyncio.to_thread(postgres.restart)
+
+
+def stored_mids(database_url: str, devices: Iterable[Roamer]) -> set[str]:
+    """Return every ``mid`` of these devices' users that has an entry since they began."""
+    began = {device.guest.user_id: device.began_at[0] for device in devices}
+    rows = run_sql(database_url, "SELECT user_id, seq, mid FROM entries WHERE mid IS NOT NULL")
+    return {mid for user_id, seq, mid in rows if seq > began.get(user_id, seq)}
+
+
+async def watch_readiness(instance: Instance, seen: set[tuple[int, str]]) -> None:
+    """Note every answer of ``/readyz``."""
+    while True:
+        with contextlib.suppress(OSError):
+            status, body = await asyncio.to_thread(instance.readiness)
+            seen.add((status, body["status"]))
+        await asyncio.sleep(0.1)
+
+
+@contextlib.asynccontextmanager
+async def watching(instance: Instance) -> Any:
+    """Note what ``/readyz`` says for the length of the block."""
+    seen: set[tuple[int, str]] = set()
+    watch = asyncio.create_task(watch_readiness(instance, seen))
+    try:
+        yield seen
+    finally:
+        watch.cancel()
+
+
+@pytest.mark.parametrize("fault", [freeze, kill, restart])
+async def test_confirmed_is_present_and_the_rest_is_answered_in_time(
+    frail_pair: Pair,
+    frail_url: str,
+    frail_postgres: PostgresServer,
+    guests: list[Guest],
+    fault: Fault,
+    figures: Callable[..., dict[str, Any]],
+) -> None:
+    """No false confirmation, no lost socket, and it heals by itself."""
+    staying, callers = guests[: sized(20, 100)], guests[sized(20, 100) :][: sized(4, 10)]
+    bases = [instance.url for instance in frail_pair]
+    devices = [Roamer(guest, [base]) for guest in staying for base in bases]
+    async with gathered(devices):
+        async with (
+            watching(frail_pair[0]) as seen,
+            Steady(devices=devices),
+            Callers(guests=callers, bases=bases) as calls,
+        ):
+            await asyncio.sleep(0.5)
+            await fault(frail_postgres)
+            while frail_pair[0].readiness()[0] != 200 or frail_pair[1].readiness()[0] != 200:
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(sized(1, 10))
+        await settled(devices)
+        # Whatever could not be told at the time has been told by now: nothing is left to the log alone.
+        refused = [(code, took_s) for device in devices for _, code, took_s in device.refused]
+        measured = figures(
+            entries=check_against_log(devices, frail_url),
+            refused=len(refused),
+            slowest_refusal_s=max((took_s for _, took_s in refused), default=0.0),
+            calls=len(calls.answered),
+            slowest_call_s=calls.slowest_s(),
+            closed=sum(len(device.closes) for device in devices),
+        )
+        confirmed = {mid for device in devices for mid in device.verdicts}
+        assert confirmed == stored_mids(frail_url, devices)
+        assert {code for code, _ in refused} <= {"unavailable"}
+        assert calls.statuses() <= {"confirmed", "error", 200, 503, 4100}
+        assert measured["slowest_refusal_s"] < ANSWER_S
+        assert measured["slowest_call_s"] < ANSWER_S
+        assert [device for device in devices if device.closes] == []
+        if fault is not restart:
+            assert refused
+            assert (503, "unready") in seen
+        for instance in frail_pair:
+            assert instance.readiness()[1]["status"] == "ready"
+            assert instance.logged('"level": "error"') == []
+
+
+async def test_an_entry_whose_commit_nobody_heard_of_is_delivered(
+    frail_pair: Pair, frail_url: str, frail_postgres: PostgresServer, guests: list[Guest]
+) -> None:
+    """Answered ``unavailable``, and committed when the database goes on: the same ``mid`` finds its verdict."""
+    devices = [Roamer(guest, [base.url]) for guest in guests[: sized(30, 100)] for base in frail_pair]
+    async with gathered(devices):
+        for _ in range(sized(1, 10)):
+            # Frozen in the middle of a burst: some transactions are between their commit and its answer.
+            mids = [(device, device.ask("profile.update", {"bio": "in a burst"})) for device in devices]
+            await asyncio.sleep(0.01)
+            frail_postgres.stop()
+            await asyncio.sleep(3)
+            frail_postgres.cont()
+            for device, mid in mids:
+                await device.verdict(mid)
+        await settled(devices)
+        check_against_log(devices, frail_url)
+        assert {mid for device in devices for mid in device.verdicts} == stored_mids(frail_url, devices)

@@ -1,0 +1,1 @@
+"""The cache of several instances over a real Redis."""

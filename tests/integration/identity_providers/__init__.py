@@ -1,0 +1,1 @@
+"""Signing in through services: the rules, without HTTP of our own."""

@@ -1,0 +1,136 @@
+"""The files for operators: settings that exist, units that are valid, and nginx as it is given out."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from idling_ws.config_table import PREFIX, SETTINGS
+from tests.support.instances import Instance, running_instances
+from tests.support.servers import RedisServer
+from tests.support.tls_proxy import NGINX, TlsProxy
+from tests.support.wire_client import Login, call
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+LAST = "the-last-one"
+Behind = tuple[TlsProxy, list[Instance]]
+
+
+def test_every_setting_in_them_exists() -> None:
+    """A name that is none would do nothing, silently."""
+    known = {PREFIX + setting.name for setting in SETTINGS}
+    for path in sorted(path for path in DEPLOY.rglob("*") if path.is_file()):
+        for name in re.findall(rf"\b{PREFIX}[A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8")):
+            assert name in known, f"{path.name}: {name}"
+
+
+def test_compose_gives_instances_what_they_need() -> None:
+    """Two instances after the migration, and nginx before both by the same file as anywhere."""
+    services: dict[str, dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.yml").read_text(encoding="utf-8"))[
+        "services"
+    ]
+    for name in ("one", "two"):
+        assert services[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+    assert services["migrate"]["command"] == ["migrate"]
+    (sample, *_), (replace,) = services["nginx"]["volumes"], services["nginx"]["command"][2:]
+    assert sample.startswith("./nginx/idling.conf:")
+    text = (DEPLOY / "nginx" / "idling.conf").read_text(encoding="utf-8")
+    for instance in re.findall(r"s/(127\.0\.0\.1:\d+)/(?:one|two):8080/", replace):
+        assert text.count(f"server {instance} ") == 1
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here to check its units")
+def test_units_are_valid(tmp_path: Path) -> None:
+    """As systemd reads them; only what they start is not installed here."""
+    for unit in (DEPLOY / "systemd").iterdir():
+        (tmp_path / unit.name).write_text(
+            unit.read_text(encoding="utf-8").replace("/opt/idling/.venv/bin/idling-ws", "/bin/true")
+        )
+    for unit in tmp_path.iterdir():
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture
+def behind(pair_url: str, redis_server: RedisServer) -> Iterator[Behind]:
+    """Two instances behind nginx."""
+    proxy = TlsProxy()
+    settings = {"PUBLIC_URL": proxy.url, "ALLOWED_ORIGINS": "", "TRUSTED_PROXIES": "127.0.0.1", "HEARTBEAT_S": "1"}
+    with running_instances(pair_url, redis_server.url, 2, **settings) as instances:
+        proxy.behind = (instances[0].port, instances[1].port)
+        proxy.start()
+        try:
+            yield proxy, instances
+        finally:
+            proxy.close()
+
+
+async def _say_hello(session: aiohttp.ClientSession, url: str, login: Login, cursor: str | None = None) -> Any:
+    socket = await session.ws_connect(
+        url.replace("https://", "wss://") + "/ws",
+        headers={"Authorization": f"Bearer {login.token}"},
+        protocols=["idling.v1"],
+        ssl=False,
+    )
+    hello = {"type": "hello", "client": {"id": "x", "name": "x", "version": "1"}}
+    await socket.send_json(hello if cursor is None else {**hello, "cursor": cursor})
+    return socket, await socket.receive_json()
+
+
+@pytest.mark.skipif(NGINX is None, reason="nginx is not installed: apt-get install nginx-light")
+async def test_an_instance_leaves_and_nobody_behind_nginx_is_turned_away(behind: Behind) -> None:
+    """No sticky sessions: its devices resume at the other, and requests and changes go on meanwhile."""
+    proxy, instances = behind
+    url = proxy.url
+    guest = (await call(url, "POST", "/auth/guest", json={}, headers={"Origin": url}, ssl=False)).json
+    login = Login(guest["user"]["id"], guest["user"]["name"], guest["access_token"], guest["refresh_token"], "")
+    mids: list[str] = []
+
+    async def change(mid: str = "") -> None:
+        mids.append(mid or f"m{len(mids)}")
+        body = {"mutations": [{"mid": mids[-1], "name": "profile.update", "args": {"bio": mids[-1]}}]}
+        while True:
+            answer = await call(url, "POST", "/api/mutations", token=login.token, json=body, ssl=False)
+            assert answer.status == 200, answer.body
+            [verdict] = answer.json["verdicts"]
+            if verdict["status"] != "error":
+                break
+            assert verdict["error"]["retryable"], verdict
+        assert verdict["status"] == "confirmed"
+
+    async with aiohttp.ClientSession() as session:
+        opened = [await _say_hello(session, url, login) for _ in range(6)]
+        assert len({welcome["instance"] for _, welcome in opened}) == 2, "both have some"
+        outcomes = [asyncio.create_task(_outcome(socket)) for socket, _ in opened]
+        leaving = asyncio.create_task(asyncio.to_thread(instances[0].terminate))
+        while not leaving.done() or len(mids) < 20:
+            await change()
+        assert await leaving == 0
+        await change(LAST)
+        codes = await asyncio.gather(*outcomes)
+        assert set(codes) == {None, 4200}
+        for (_, welcome), code in zip(opened, codes, strict=True):
+            if code is not None:
+                again, resumed = await _say_hello(session, url, login, welcome["cursor"])
+                assert resumed["resumed"]
+                entries = [await again.receive_json() for _ in mids]
+                assert [entry["items"][-1]["mid"] for entry in entries] == mids
+
+
+async def _outcome(socket: Any) -> int | None:
+    """Read on: None once it has the last verdict, or the code it was closed with before."""
+    async for message in socket:
+        if f'"mid":"{LAST}"' in message.data:
+            return None
+    return int(socket.close_code)

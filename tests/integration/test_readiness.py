@@ -1,0 +1,76 @@
+"""What machines that watch are told: up, ready or degraded by name, version, numbers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.support.instances import Instance, running_instances
+from tests.support.servers import RedisServer, free_port
+from tests.support.shapes import is_problem
+from tests.support.wire_client import call, connect, sign_in
+
+Pair = tuple[Instance, Instance]
+
+
+async def test_machines_that_watch_are_answered(pair: Pair) -> None:
+    """Up, ready by part, version, and numbers."""
+    assert (await call(pair[0].url, "GET", "/healthz")).json == {"status": "ok"}
+    ready = await call(pair[0].url, "GET", "/readyz")
+    assert (ready.status, ready.json["status"]) == (200, "ready")
+    assert ready.json["parts"] == {"postgres": "ok", "redis": "ok", "canary": "ok"}
+    assert (await call(pair[0].url, "GET", "/version")).json["name"] == "idling_ws"
+    metrics = await call(pair[0].url, "GET", "/metrics")
+    assert metrics.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert b"\nidling_sockets " in metrics.body
+
+
+@pytest.fixture(scope="module")
+def alone(pair_url: str) -> Iterator[Instance]:
+    """An instance without Redis and without guests."""
+    nowhere = f"redis://127.0.0.1:{free_port()}/0"
+    with running_instances(pair_url, nowhere, 1, needs_redis=False, GUEST_LOGIN="false") as (instance,):
+        yield instance
+
+
+async def test_without_redis_it_is_degraded_and_serves(alone: Instance, pair: Pair) -> None:
+    """200, by name; who is known comes in and changes things."""
+    ready = await call(alone.url, "GET", "/readyz")
+    assert (ready.status, ready.json["status"]) == (200, "degraded")
+    assert ready.json["parts"] == {"postgres": "ok", "redis": "down", "canary": "deaf"}
+    is_problem(await call(alone.url, "POST", "/auth/guest", json={}), 403, "forbidden")
+    body = {"mutations": [{"mid": "m1", "name": "profile.update", "args": {"bio": "x"}}]}
+    is_problem(await call(alone.url, "POST", "/api/mutations", json=body), 401, "unauthenticated")
+    assert json.loads((await call(alone.url, "GET", "/healthz")).body) == {"status": "ok"}
+
+
+@pytest.fixture
+async def mute_redis(pair_url: str, redis_server: RedisServer) -> AsyncIterator[tuple[Instance, Redis]]:
+    """An instance, and a way to make its Redis refuse to publish."""
+    async with Redis.from_url(redis_server.url) as redis:
+        with running_instances(pair_url, redis_server.url, 1) as (instance,):
+            yield instance, redis
+        await redis.acl_setuser("default", enabled=True, nopass=True, commands=["+publish"])
+
+
+async def test_the_canary_is_missed_by_name(mute_redis: tuple[Instance, Redis]) -> None:
+    """Redis answers, and nothing comes back over it: degraded, and devices of the instance go on."""
+    instance, redis = mute_redis
+    async with await connect(instance.url, (await sign_in(instance.url)).token) as device:
+        await redis.acl_setuser("default", enabled=True, nopass=True, commands=["-publish"])
+        async with asyncio.timeout(20):
+            while (said := await call(instance.url, "GET", "/readyz")).json["parts"] != {
+                "postgres": "ok", "redis": "ok", "canary": "deaf",
+            }:  # fmt: skip
+                await asyncio.sleep(0.05)
+        assert (said.status, said.json["status"]) == (200, "degraded")
+        verdict = await device.mutate("profile.update", {"bio": "still here"})
+        assert verdict["status"] == "confirmed"
+        await redis.acl_setuser("default", enabled=True, nopass=True, commands=["+publish"])
+        async with asyncio.timeout(20):
+            while (await call(instance.url, "GET", "/readyz")).json["status"] != "ready":
+                await asyncio.sleep(0.05)
