@@ -41,7 +41,7 @@ from idling_ws.edge.parts import PARTS, Parts
 from idling_ws.edge.sockets import SOCKETS, Sockets
 from idling_ws.edge.uploads import Places
 from idling_ws.edge.web_push import WebPushLine, derive_signing_key
-from idling_ws.gauges import add_cache_gauges, add_gauges, add_limit_gauges
+from idling_ws.gauges import add_cache_gauges, add_gauges, add_limit_gauges, add_replica_gauges
 from idling_ws.identity.attempts import Attempts
 from idling_ws.identity.authorization import Provider
 from idling_ws.identity.browser_sessions import BrowserSessions
@@ -82,6 +82,7 @@ from idling_ws.store.push import PushRows
 from idling_ws.store.quotas import Quotas
 from idling_ws.store.reads import Reads
 from idling_ws.store.redis import Keys, connect
+from idling_ws.store.replicas import Replicas
 from idling_ws.store.retention import Retention
 from idling_ws.store.sessions import SessionStore
 
@@ -106,6 +107,7 @@ async def running_parts(
     await catalogue_tables.bring_up_to_date(__version__)
     stream_log = StreamLog(database)
     epoch = await stream_log.epoch()
+    replicas = Replicas(database, settings.replica_urls, epoch, clock, max_lag_s=settings.replica_max_lag_s)
     keys = Keys(epoch)
     redis = connect(redis_url)
     tails = Tails(redis, keys, clock)
@@ -152,7 +154,7 @@ async def running_parts(
         shared_emojis.look_again()
 
     catalogue = load_packaged_catalogue()
-    popularity = Popularity(database)
+    popularity = Popularity(replicas.reading(None))
     emoji_search = EmojiSearch(catalogue)
     shared_emojis = SharedEmojis(catalogue_tables, emoji_search)
     committer = Committer(database, clock, catalogue.resolve, tell)
@@ -183,7 +185,7 @@ async def running_parts(
     files = open_file_store(settings.files_url)
     if isinstance(files, FolderFiles):
         await files.sweep()
-    analytics = Analytics(database)
+    analytics = Analytics(database, at=replicas.reading(None))
     jobs = Jobs(
         settings,
         clock,
@@ -204,6 +206,7 @@ async def running_parts(
         settings=settings,
         clock=clock,
         database=database,
+        replicas=replicas,
         stream_log=stream_log,
         sessions=sessions,
         hub=hub,
@@ -228,7 +231,7 @@ async def running_parts(
         tokens=tokens,
         logins=logins,
         guests=Guests(database, tokens, clock, settings.secret_key, trail=trail),
-        reads=Reads(cache, stream_log, catalogue_tables, popularity),
+        reads=Reads(cache, stream_log, catalogue_tables, popularity, replicas.reading(None), drops.floor),
         drops=drops,
         recognised=Recognised(clock),
         database_answers=lambda: sweeper.database_answers,
@@ -272,8 +275,10 @@ async def running_parts(
     departures = Departures(clock, fanout, keys, sessions, presence, instance, heartbeat_s=settings.heartbeat_s)
     add_gauges(metrics, parts, sockets, committer, publisher, sweeper)
     add_cache_gauges(metrics, process_layer, redis_layer, drops)
+    add_replica_gauges(metrics, replicas)
     add_limit_gauges(metrics, quotas, limits, allowances, sockets.addresses, trail)
 
+    await replicas.start()
     await revocations.load()
     hub.notice_head(ALL, dict(await stream_log.heads([ALL])).get(ALL, 0), known=True)
     await fanout.start()
@@ -316,6 +321,7 @@ async def running_parts(
         await web_client.close()
         await push_line.close()
         await redis.aclose()
+        await replicas.stop()
         await database.close()
         log.info("instance %s is down", instance)
 

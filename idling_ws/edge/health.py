@@ -27,6 +27,8 @@ async def readyz(request: web.Request) -> web.Response:
         "redis": "ok" if parts.fanout.connected else "down",
         "canary": "ok" if parts.fanout.healthy else "deaf",
     }
+    if parts.replicas.all:
+        states["replica"] = parts.replicas.worst()
     if parts.draining:
         states["instance"] = "draining"
     unready = states["postgres"] != "ok" or parts.draining

@@ -130,7 +130,7 @@ class Database:
 
     def __init__(self, url: str, *, max_size: int = 10) -> None:
         self._url = url
-        self._max_size = max_size
+        self.max_size = max_size
         self._slots = asyncio.Semaphore(max_size)
         # The latest used comes first: what is not needed grows old and goes.
         self._free: list[tuple[Any, Any]] = []
@@ -150,7 +150,7 @@ class Database:
         for conn in [*self._used, *(conn for conn, _ in self._free)]:
             conn.close()
         self._free.clear()
-        for _ in range(self._max_size):
+        for _ in range(self.max_size):
             self._slots.release()
 
     async def acquire(self, *, timeout_s: float | None = None) -> Connection:
