@@ -169,7 +169,7 @@ async def running_parts(
     logins = Logins(database, tokens, clock, settings.secret_key, trail=trail)
     sweeper = Sweeper(outbox, hub, publisher, fanout, drops)
     process_layer = ProcessLayer(max_bytes=CACHE_BYTES, max_entries=CACHE_ENTRIES)
-    redis_layer = RedisLayer(redis, keys, clock, lambda: fanout.reconnects if fanout.healthy else None)
+    redis_layer = RedisLayer(redis, keys, clock, fanout.line_of)
     cache = Cache(
         process_layer,
         redis_layer,

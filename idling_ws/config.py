@@ -21,6 +21,7 @@ from idling_ws.config_push import PushSettings, read_push
 from idling_ws.config_table import PREFIX
 from idling_ws.identity.providers import ProviderSettings
 from idling_ws.store.files import open_file_store
+from idling_ws.store.redis import CLUSTER_SCHEMES
 
 POSTGRES_SCHEMES = ("postgresql", "postgres")
 
@@ -164,7 +165,7 @@ class _Reader:
         host = str(self._get("HOST", "str", "127.0.0.1"))
         port = self._integer("PORT", 8080, 0, 65535)
         database_url = self._url("DATABASE_URL", POSTGRES_SCHEMES)
-        redis_url = self._url("REDIS_URL", ("redis", "rediss", "unix"))
+        redis_url = self._url("REDIS_URL", ("redis", "rediss", "unix", *sorted(CLUSTER_SCHEMES)))
         shown_host = "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 -- compared, not bound
         public_url = self._origin("PUBLIC_URL", f"http://{shown_host}:{port}")
         data_dir = Path(str(self._get("DATA_DIR", "str", default_data_dir()))).expanduser().absolute()

@@ -33,7 +33,11 @@ SETTINGS: tuple[Setting, ...] = (
         "Comma-separated libpq URLs of streaming replicas, one server each: reads that may lag go there.",
     ),
     Setting("REPLICA_MAX_LAG_S", "10", "Seconds that a replica may be behind before nothing is read from it."),
-    Setting("REDIS_URL", "unset: embedded", "`redis://`, `rediss://` or `unix://`."),
+    Setting(
+        "REDIS_URL",
+        "unset: embedded",
+        "`redis://`, `rediss://` or `unix://`; `redis+cluster://host:port,host:port` for a Redis Cluster (7 or newer).",
+    ),
     Setting(
         "DATA_DIR", "`var/` beside the checkout, else the user's data folder", "Embedded servers and generated secrets."
     ),

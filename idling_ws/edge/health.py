@@ -24,7 +24,7 @@ async def readyz(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
     states = {
         "postgres": await _check_postgres(parts),
-        "redis": "ok" if parts.fanout.connected else "down",
+        "redis": parts.fanout.lines,
         "canary": "ok" if parts.fanout.healthy else "deaf",
     }
     if parts.replicas.all:
