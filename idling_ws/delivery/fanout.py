@@ -22,10 +22,10 @@ from typing import Any
 
 from idling_ws.delivery.redis_line import Command, RedisLine
 from idling_ws.delivery.redis_node import RedisNode
-from idling_ws.delivery.redis_slots import SLOTS, name_owned_by, read_slots, slot_of
 from idling_ws.domain.clock import Clock
 from idling_ws.domain.errors import UnavailableError
 from idling_ws.store.redis import TIMEOUT_S, Keys, is_cluster, node_url, seeds
+from idling_ws.store.redis_slots import SLOTS, name_owned_by, read_slots, slot_of
 
 log = logging.getLogger(__name__)
 

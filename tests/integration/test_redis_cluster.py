@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 from uuid import uuid4
 
 import psycopg2
 import pytest
 
-from idling_ws.delivery.redis_slots import read_slots, slot_of
 from idling_ws.domain.clock import SystemClock
 from idling_ws.store.log import StreamLog, Tails
 from idling_ws.store.postgres import Database
 from idling_ws.store.quotas import Quotas
 from idling_ws.store.redis import Keys, connect, node_url, seeds
+from idling_ws.store.redis_slots import read_slots, slot_of
+from tests.integration.test_operating import idling
 from tests.support.caches import PROFILE, Table, running_caches
 from tests.support.clocks import MovableClock
 from tests.support.crowd import Guest, Roamer, check_against_log, gathered, issue_guests, sized
@@ -105,6 +105,12 @@ def said_of_redis(instance: Instance) -> tuple[str, str]:
     return parts["redis"], parts["canary"]
 
 
+def listened_to(place: Place, guest: Guest) -> bool:
+    """Whether both instances listen to somebody's stream on the node that carries it."""
+    channel = place.keys.stream(guest.user_id)
+    return place.node_of(guest).say("PUBSUB", "SHARDNUMSUB", channel) == [channel, len(place.pair)]
+
+
 @needs_cluster
 async def test_entries_reach_every_device_over_the_node_of_their_slot(place: Place) -> None:
     """Written at both instances for users of each node; only sharded channels carry them."""
@@ -115,8 +121,7 @@ async def test_entries_reach_every_device_over_the_node_of_their_slot(place: Pla
         assert check_against_log(devices, place.database_url) >= 2 * len(work.answered)
         assert work.statuses() == {"confirmed"}
         for guest in place.guests:
-            channel = place.keys.stream(guest.user_id)
-            assert place.node_of(guest).say("PUBSUB", "SHARDNUMSUB", channel) == [channel, len(place.pair)]
+            await until(lambda guest=guest: listened_to(place, guest))  # type: ignore[misc]  # its own each
         assert [node.say("PUBSUB", "CHANNELS") for node in place.cluster.nodes] == [[]] * NODES
     for instance in place.pair:
         await until(lambda instance=instance: said_of_redis(instance) == ("ok", "ok"))  # type: ignore[misc]  # its own each
@@ -125,7 +130,7 @@ async def test_entries_reach_every_device_over_the_node_of_their_slot(place: Pla
 @needs_cluster
 async def test_what_else_lies_in_redis_works_over_a_cluster(place: Place, database: Database) -> None:
     """Tails, shared caches with their scripts, quotas of several keys, and who was heard of."""
-    redis, clock = connect(place.cluster.url), SystemClock()
+    redis, clock = connect(place.cluster.url, timeout_s=PATIENCE_S), SystemClock()
     try:
         keys = Keys(uuid4().hex[:8])
         tails, quotas = Tails(redis, keys, clock), Quotas(redis, keys, clock)
@@ -135,8 +140,9 @@ async def test_what_else_lies_in_redis_works_over_a_cluster(place: Place, databa
             assert [entry.seq for entry in await tails.after(user_id, 0)] == [1]
             await until_allowed(quotas, str(user_id))
         assert await StreamLog(database).epoch()
-        seen: Any = await redis.zcard(place.keys.instances)
-        assert seen == len(place.pair)
+        async with asyncio.timeout(PATIENCE_S):
+            while await redis.zcard(place.keys.instances) != len(place.pair):
+                await asyncio.sleep(0.1)
     finally:
         await redis.aclose()
     async with running_caches(place.cluster.url, MovableClock()) as (one, other):
@@ -187,8 +193,7 @@ async def test_a_node_that_dies_takes_only_its_own_along_and_nothing_is_lost(pla
             assert work.statuses() == {"confirmed"}
         check_against_log(devices, place.database_url, repeats=True)
         for guest in place.guests:
-            channel = place.keys.stream(guest.user_id)
-            assert place.node_of(guest).say("PUBSUB", "SHARDNUMSUB", channel) == [channel, len(place.pair)]
+            await until(lambda guest=guest: listened_to(place, guest))  # type: ignore[misc]  # its own each
 
 
 @needs_cluster
@@ -201,9 +206,26 @@ async def test_a_stream_moves_with_its_slot(place: Place) -> None:
     async with gathered([Roamer(guest, [instance.url]) for instance in place.pair]) as devices:
         async with Steady(devices=devices, every_s=0.1):
             await asyncio.to_thread(place.cluster.move, channel, target)
-            await until(lambda: target.say("PUBSUB", "SHARDNUMSUB", channel) == [channel, len(place.pair)])
+            assert place.node_of(guest) is target
+            await until(lambda: listened_to(place, guest))
             for instance in place.pair:
                 await until(lambda instance=instance: said_of_redis(instance) == ("ok", "ok"))  # type: ignore[misc]  # its own each
         await settled(devices)
         check_against_log(devices, place.database_url, repeats=True)
-    assert place.node_of(guest) is target
+
+
+@needs_cluster
+async def test_the_doctor_looks_at_every_node(place: Place) -> None:
+    """All by name, one that is away among them, and a setting that would let all stop with it."""
+    victim = place.cluster.nodes[-1]
+    place.cluster.nodes[0].say("CONFIG", "SET", "cluster-require-full-coverage", "yes")
+    await asyncio.to_thread(victim.kill)
+    try:
+        _, said = await idling(place.pair[0], "doctor")
+    finally:
+        place.cluster.nodes[0].say("CONFIG", "SET", "cluster-require-full-coverage", "no")
+        await asyncio.to_thread(victim.start)
+    for node in place.cluster.nodes:
+        assert f"{'FAIL' if node is victim else 'ok  '}  redis: {node.name}: " in said, said
+    assert "warn  redis: all nodes stop when one is away" in said
+    assert "does not come back" not in said

@@ -14,6 +14,7 @@ from idling_ws.store.log import StreamLog
 from idling_ws.store.migrate import migrate
 from idling_ws.store.postgres import Database
 from idling_ws.store.replicas import Replicas
+from tests.integration.test_operating import idling
 from tests.support.instances import Instance, running_instances
 from tests.support.rows import run_sql
 from tests.support.servers import PostgresServer, RedisServer, free_port
@@ -230,3 +231,14 @@ async def test_what_is_no_replica_of_ours_is_not_read_from(place: Place, primary
             assert chosen == {one.name for one, state in zip(replicas.all, states, strict=True) if state == "ok"}
         finally:
             await replicas.stop()
+
+
+async def test_the_doctor_looks_at_each_replica(place: Place) -> None:
+    """One that keeps up, one that follows nobody, and one that is away."""
+    good, nowhere = place.standby.url_of(place.primary_url), f"postgresql://idling@127.0.0.1:{free_port()}/none"
+    await asyncio.to_thread(place.standby.catch_up)
+    _, said = await idling(place.a, "doctor", REPLICA_URLS=",".join((good, place.primary_url, nowhere)))
+    name = f"replica: 127.0.0.1:{place.standby.port}"
+    assert f"ok    {name}: PostgreSQL " in said, said
+    assert f"FAIL  replica: 127.0.0.1:{place.standby.primary.port}: it follows nobody" in said, said
+    assert f"FAIL  {nowhere.rpartition('/')[0].replace('postgresql://idling@', 'replica: ')}: " in said, said

@@ -12,7 +12,7 @@ from typing import Self
 
 import redis
 
-from idling_ws.delivery.redis_slots import SLOTS, slot_of
+from idling_ws.store.redis_slots import SLOTS, slot_of
 from tests.support.binaries import find_redis_server
 from tests.support.servers import RedisServer, ServerStartError, free_port
 
@@ -92,7 +92,7 @@ class RedisCluster:
         raise ServerStartError("nobody owns it")
 
     def move(self, name: bytes, target: ClusterNode) -> None:
-        """Give the slot of ``name``, with all that is in it, to another node, as ``redis-cli --cluster reshard`` does."""
+        """Give the slot of ``name``, and what is in it, to another node, as ``redis-cli --cluster reshard`` does."""
         source, slot = self.owner(name), slot_of(name)
         source_id, target_id = source.say("CLUSTER", "MYID"), target.say("CLUSTER", "MYID")
         target.say("CLUSTER", "SETSLOT", slot, "IMPORTING", source_id)
