@@ -22,7 +22,7 @@ import psycopg2.errors
 import psycopg2.extensions
 
 from idling_ws.domain.errors import UnavailableError
-from idling_ws.store.link import OPERATION_TIMEOUT_S, connect
+from idling_ws.store.link import OPERATION_TIMEOUT_S, SETTINGS, connect
 
 Row = tuple[Any, ...]
 Params = Sequence[Any]
@@ -87,6 +87,8 @@ class Connection:
                 self.discard()
                 raise UnavailableError
         try:
+            if self.idle:
+                sql = SETTINGS + sql
             await self._cursor.execute(sql, params, timeout=limit_s)
             raw = self._cursor.raw
             return raw.fetchall() if raw.description is not None else []
