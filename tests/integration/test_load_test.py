@@ -19,7 +19,8 @@ PATIENCE_S = 90.0
 DEVICES = 36
 
 
-async def _until_said(process: asyncio.subprocess.Process, words: str) -> None:
+async def until_said(process: asyncio.subprocess.Process, words: str) -> None:
+    """Read what a load test prints until it says ``words``."""
     assert process.stdout is not None
     said = b""
     while line := await process.stdout.readline():
@@ -59,7 +60,7 @@ async def test_nothing_is_lost_doubled_or_reordered_in_trouble(migrated_url: str
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         async with asyncio.timeout(PATIENCE_S):
-            await _until_said(run, f"{DEVICES}/{DEVICES} connected")
+            await until_said(run, f"{DEVICES}/{DEVICES} connected")
             await asyncio.to_thread(_make_trouble, instances, redis_server)
             run.send_signal(signal.SIGINT)
             output, _ = await run.communicate()
