@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 from uuid import uuid4
 
-from tests.support.crowd import Guest, Roamer
+from tests.support.crowd import RETRY_S, Guest, Roamer
 from tests.support.event_source import listen
 from tests.support.raw_socket import JsonObject
 from tests.support.wire_client import call
@@ -82,9 +82,14 @@ class Wanderer(Roamer):
         """Change something over REST and read on, until what was said then has come through the stream as well."""
         mid = uuid4().hex
         mutation = {"mid": mid, "name": "profile.update", "args": {"bio": f"at {self.cursor}"}}
-        answer = await call(base, "POST", "/api/mutations", token=self.guest.token, json={"mutations": [mutation]})
-        assert answer.status == 200, answer.body
-        (verdict,) = answer.json["verdicts"]
+        while True:
+            answer = await call(base, "POST", "/api/mutations", token=self.guest.token, json={"mutations": [mutation]})
+            assert answer.status == 200, answer.body
+            (verdict,) = answer.json["verdicts"]
+            if verdict["status"] != "error":
+                break
+            assert verdict["error"]["retryable"], verdict
+            await asyncio.sleep(RETRY_S)
         self.told_over_rest[mid] = verdict
         while mid not in self.verdicts:
             await self._ask_for_more(base, POLL_S)
@@ -94,6 +99,10 @@ class Wanderer(Roamer):
         answer = await call(base, "GET", path, token=self.guest.token)
         if answer.status == 410:
             self.fresh_starts.append(answer.json["reason"])
+        if answer.status == 503:
+            assert answer.json["retryable"], answer.body
+            await asyncio.sleep(RETRY_S)
+            return
         assert answer.status in (200, 204), answer.body
         if answer.status == 200:
             for entry in answer.json["entries"]:
