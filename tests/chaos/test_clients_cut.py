@@ -52,6 +52,7 @@ async def test_devices_that_are_cut_and_away_miss_nothing(
                 await asyncio.sleep(0.1)
         is_over.set()
         await asyncio.gather(*going)
+        await asyncio.gather(*[device.finish() for device in wandering])
         await settled([*writing, *wandering], frail_url)
         doors = sum((device.doors for device in wandering), Counter())
         figures(
