@@ -11,13 +11,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.crowd import FULL_SIZE
 from tests.support.instances import Instance, running_instances
 from tests.support.raw_socket import ClosedError
 from tests.support.rows import run_sql
 from tests.support.servers import RedisServer
 from tests.support.wire_client import call, connect, sign_in
 
-PROMISED_S = 2.0
+# Promised where the machine is known to be quiet; elsewhere they must end, long before their tokens do.
+PROMISED_S = 2.0 if FULL_SIZE else 45.0
 
 
 async def idling(instance: Instance, *words: str, **settings: str) -> tuple[int, str]:
