@@ -15,7 +15,7 @@ LOOK_EVERY_S = 0.1
 
 def run_sql(database_url: str, sql: str, *params: Any) -> list[tuple[Any, ...]]:
     """Run one statement and return its rows."""
-    connecting = psycopg2.connect(database_url, connect_timeout=5)
+    connecting = psycopg2.connect(database_url, connect_timeout=30)
     with contextlib.closing(connecting) as connection, connection, connection.cursor() as cursor:
         cursor.execute(sql, params or None)
         return cursor.fetchall() if cursor.description is not None else []
