@@ -158,7 +158,8 @@ async def test_a_browser_that_was_signed_out_gets_nothing_more(place: Place) -> 
     lost, kept = service.browser("lost"), service.browser("kept")
     login, session = await subscriber(a.url, lost)
     assert (await call(a.url, "POST", "/auth/logout-everywhere", token=login.token)).status == 200
-    minted = subprocess.run(
+    minted = await asyncio.to_thread(
+        subprocess.run,
         [sys.executable, "-m", "idling_ws", "token", "issue", "--user", str(login.user_id)],
         env={**os.environ, **{f"IDLING_{name}": value for name, value in a.settings.items()}},
         capture_output=True,
