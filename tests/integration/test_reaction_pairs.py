@@ -47,14 +47,20 @@ async def react(device: Device, session: str, mids: list[str]) -> Counter[str]:
     """
     statuses: Counter[str] = Counter()
     for start in range(0, len(mids), WINDOW):
-        window = mids[start : start + WINDOW]
-        for mid in window:
+        waiting = set(mids[start : start + WINDOW])
+        for mid in mids[start : start + WINDOW]:
             device.ask("reaction.send", {"session": session, "emoji": "1F44B"}, mid=mid)
-        for mid in window:
-            while (verdict := await device.verdict(mid))["status"] == "error":
-                assert verdict["error"]["retryable"], verdict
-                device.ask("reaction.send", {"session": session, "emoji": "1F44B"}, mid=mid)
-            statuses[verdict["status"]] += 1
+        # Whose turn it is nobody knows: an error may overtake the entry of an earlier one.
+        while waiting:
+            message = await device.receive()
+            if message["type"] == "error":
+                assert message["error"]["retryable"], message
+                device.ask("reaction.send", {"session": session, "emoji": "1F44B"}, mid=message["mid"])
+                continue
+            for item in message["items"] if message["type"] == "entry" else [message]:
+                if item.get("mid") in waiting:
+                    waiting.discard(item["mid"])
+                    statuses[item["status"]] += 1
     return statuses
 
 
