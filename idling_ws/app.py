@@ -99,7 +99,7 @@ async def running_parts(
     """Build and start every part, put them on ``app``, and stop them in reverse."""
     clock = SystemClock()
     instance = secrets.token_hex(4)
-    metrics = Metrics()
+    metrics = Metrics(clock)
     database = Database(database_url, max_size=settings.database_pool)
     await database.open()
     catalogue_tables = CatalogueTables(database)
@@ -197,7 +197,8 @@ async def running_parts(
         logins,
         revocations,
         analytics,
-        ErrorStats(database, instance, clock, metrics.error_totals),
+        ErrorStats(database, instance, clock, metrics.error_counts.totals),
+        metrics.failed,
     )
     parts = Parts(
         instance=instance,

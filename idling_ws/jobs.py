@@ -20,6 +20,7 @@ from idling_ws.identity.keys import KeyRing
 from idling_ws.identity.logins import Logins
 from idling_ws.identity.revocations import POLL_S, Revocations
 from idling_ws.mutations.pipeline import Pipeline
+from idling_ws.observe.error_counts import JOB
 from idling_ws.store import logins, revocations
 from idling_ws.store.analytics import MAX_HOURS_A_RUN, Analytics
 from idling_ws.store.error_stats import ErrorStats
@@ -34,7 +35,7 @@ TIMEOUT_BATCH = 500
 RETENTION_EVERY_S = 600.0
 LOGINS_EVERY_S = 5.0
 KEYS_EVERY_S = 30.0
-ERRORS_EVERY_S = 15.0
+ERRORS_EVERY_S = 5.0
 # What is popular comes from it, too.
 ANALYTICS_EVERY_S = 15.0
 ANALYTICS_LEASE_S = 60.0
@@ -62,6 +63,7 @@ class Jobs:
         ended: Revocations,
         analytics: Analytics,
         error_stats: ErrorStats,
+        failed: Callable[[str, str], None],
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -77,6 +79,7 @@ class Jobs:
         self._revocations = ended
         self._analytics = analytics
         self._error_stats = error_stats
+        self._failed = failed
         self._tasks: list[asyncio.Task[None]] = []
         self._answers_since = clock.monotonic()
         self._analytics_rest_until = clock.monotonic()
@@ -112,10 +115,12 @@ class Jobs:
             await asyncio.sleep(every_s)
             try:
                 await work()
-            except UnavailableError:
+            except UnavailableError as exc:
                 self._answers_since = self._clock.monotonic() + every_s
+                self._failed(exc.code, JOB)
             except Exception:
                 log.exception("a job failed")
+                self._failed("internal", JOB)
 
     async def end_silent_sessions(self) -> int:
         """End the sessions of users nobody has heard of for too long; return how many.

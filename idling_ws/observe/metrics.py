@@ -12,6 +12,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
+from idling_ws.domain.clock import Clock
+from idling_ws.observe.error_counts import ErrorCounts
+
 _FAST_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
@@ -29,7 +32,8 @@ class _Count(Collector):
 class Metrics:
     """All metrics of one instance, in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self.error_counts = ErrorCounts(clock)
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.mutations = Counter(
@@ -57,7 +61,7 @@ class Metrics:
             buckets=(1, 2, 4, 8, 16, 32, 64),
             registry=self.registry,
         )
-        self.errors = Counter("idling_errors", "Errors answered to clients, by code", ["code"], registry=self.registry)
+        self._errors = Counter("idling_errors", "Errors answered to clients, by code", ["code"], registry=self.registry)
         self.closes = Counter("idling_socket_closes", "Sockets closed by us, by code", ["code"], registry=self.registry)
         self.requests = Counter(
             "idling_http_requests", "HTTP requests by method and status", ["method", "status"], registry=self.registry
@@ -89,14 +93,10 @@ class Metrics:
         """Count what became of one Web Push. Outcomes are a small closed set."""
         self._pushes.labels(outcome).inc()
 
-    def error_totals(self) -> dict[str, float]:
-        """Return how many errors were answered since the start, by code."""
-        return {
-            sample.labels["code"]: sample.value
-            for family in self.errors.collect()
-            for sample in family.samples
-            if sample.name.endswith("_total")
-        }
+    def failed(self, code: str, route: str) -> None:
+        """Count one error that was answered, or that ended a job. Codes and routes are closed sets."""
+        self._errors.labels(code).inc()
+        self.error_counts.add(code, route)
 
     def cache_read(self, data: str, outcome: str, layer: str) -> None:
         """Count one read through the cache. All three come from small closed sets."""
