@@ -17,6 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from idling_ws import __version__
+from idling_ws.breakers import Breakers
 from idling_ws.config import Settings
 from idling_ws.delivery.acknowledged import Acknowledged
 from idling_ws.delivery.departures import Departures
@@ -41,7 +42,7 @@ from idling_ws.edge.parts import PARTS, Parts
 from idling_ws.edge.sockets import SOCKETS, Sockets
 from idling_ws.edge.uploads import Places
 from idling_ws.edge.web_push import WebPushLine, derive_signing_key
-from idling_ws.gauges import add_cache_gauges, add_gauges, add_limit_gauges
+from idling_ws.gauges import add_breaker_gauges, add_cache_gauges, add_gauges, add_limit_gauges
 from idling_ws.identity.attempts import Attempts
 from idling_ws.identity.authorization import Provider
 from idling_ws.identity.browser_sessions import BrowserSessions
@@ -100,6 +101,7 @@ async def running_parts(
     clock = SystemClock()
     instance = secrets.token_hex(4)
     metrics = Metrics(clock)
+    breakers = Breakers(clock)
     database = Database(database_url, max_size=settings.database_pool)
     await database.open()
     catalogue_tables = CatalogueTables(database)
@@ -108,7 +110,7 @@ async def running_parts(
     epoch = await stream_log.epoch()
     keys = Keys(epoch)
     redis = connect(redis_url)
-    tails = Tails(redis, keys, clock)
+    tails = Tails(redis, keys, clock, breakers)
     outbox = Outbox(database)
     hub = Hub(stream_log, tails)
     fanout = Fanout(redis_url, keys, instance, clock)
@@ -126,7 +128,9 @@ async def running_parts(
     )
 
     acknowledged = Acknowledged(fanout, keys)
-    push_line = WebPushLine(settings.push.services, derive_signing_key(settings.secret_key), settings.push.contact)
+    push_line = WebPushLine(
+        settings.push.services, derive_signing_key(settings.secret_key), settings.push.contact, breakers
+    )
     push = Push(PushRows(database), acknowledged, push_line, metrics.pushed)
 
     def tell(committed: list[Committed], changes: list[LobbyChange]) -> None:
@@ -167,7 +171,9 @@ async def running_parts(
     logins = Logins(database, tokens, clock, settings.secret_key, trail=trail)
     sweeper = Sweeper(outbox, hub, publisher, fanout, drops)
     process_layer = ProcessLayer(max_bytes=CACHE_BYTES, max_entries=CACHE_ENTRIES)
-    redis_layer = RedisLayer(redis, keys, clock, lambda: fanout.reconnects if fanout.healthy else None)
+    redis_layer = RedisLayer(
+        redis, keys, clock, lambda: fanout.reconnects if fanout.healthy else None, breakers=breakers
+    )
     cache = Cache(
         process_layer,
         redis_layer,
@@ -244,8 +250,10 @@ async def running_parts(
         popularity=popularity,
         analytics=analytics,
         revocations=revocations,
-        browser_sessions=BrowserSessions(database, logins, LoginCache(redis, keys, clock), revocations, clock),
-        sign_in=_build_sign_in(settings, database, logins, web_client, clock),
+        browser_sessions=BrowserSessions(
+            database, logins, LoginCache(redis, keys, clock, breakers), revocations, clock
+        ),
+        sign_in=_build_sign_in(settings, database, logins, Outbound(web_client, breakers=breakers), clock),
         metrics=metrics,
         drain_mutations=committer.drain,
     )
@@ -253,7 +261,7 @@ async def running_parts(
     revocations.on_revoked = Endings(sockets, keyring).heard
     app[PARTS] = parts
     app[SOCKETS] = sockets
-    quotas = Quotas(redis, keys, clock)
+    quotas = Quotas(redis, keys, clock, breakers)
     limits = app[HTTP_LIMITS] = HttpLimits(quotas, clock, per_minute=settings.http_rate_per_min)
     allowances = Allowances(quotas, clock, per_minute=settings.mutations_per_min)
     pipeline.spend = allowances.spend
@@ -272,6 +280,7 @@ async def running_parts(
     presence.on_left = lobby.left
     departures = Departures(clock, fanout, keys, sessions, presence, instance, heartbeat_s=settings.heartbeat_s)
     add_gauges(metrics, parts, sockets, committer, publisher, sweeper)
+    add_breaker_gauges(metrics, breakers)
     add_cache_gauges(metrics, process_layer, redis_layer, drops)
     add_limit_gauges(metrics, quotas, limits, allowances, sockets.addresses, trail)
 
@@ -321,11 +330,8 @@ async def running_parts(
         log.info("instance %s is down", instance)
 
 
-def _build_sign_in(
-    settings: Settings, database: Database, logins: Logins, web_client: aiohttp.ClientSession, clock: Clock
-) -> SignIn:
+def _build_sign_in(settings: Settings, database: Database, logins: Logins, outbound: Outbound, clock: Clock) -> SignIn:
     """Return the way in through each of the sign-in services that are set."""
-    outbound = Outbound(web_client)
     providers = {
         each.name: Provider(each, f"{settings.public_url}/auth/callback/{each.name}", outbound, clock)
         for each in settings.providers

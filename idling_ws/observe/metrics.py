@@ -6,10 +6,10 @@ Only what has labels or buckets is a metric object from the start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from idling_ws.domain.clock import Clock
@@ -27,6 +27,27 @@ class _Count(Collector):
     def collect(self) -> Iterator[CounterMetricFamily]:
         """Return what the number is now."""
         yield CounterMetricFamily(self._name, self._help, value=self._read())
+
+
+class _Labelled(Collector):
+    """Numbers that live elsewhere under names of their own, read whenever somebody looks."""
+
+    def __init__(
+        self,
+        family: type[CounterMetricFamily] | type[GaugeMetricFamily],
+        name: str,
+        help_text: str,
+        label: str,
+        read: Callable[[], Iterable[tuple[str, float]]],
+    ) -> None:
+        self._family, self._name, self._help, self._label, self._read = family, name, help_text, label, read
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        """Return what the numbers are now."""
+        family = self._family(self._name, self._help, labels=[self._label])
+        for name, value in self._read():
+            family.add_metric([name], value)
+        yield family
 
 
 class Metrics:
@@ -124,6 +145,14 @@ class Metrics:
     def counter(self, name: str, help_text: str, read: Callable[[], float]) -> None:
         """Expose a number that only grows; ``_total`` is added to its name."""
         self.registry.register(_Count(name, help_text, read))
+
+    def gauges(self, name: str, help_text: str, label: str, read: Callable[[], Iterable[tuple[str, float]]]) -> None:
+        """Expose what ``read`` returns, by ``label``, whenever somebody looks."""
+        self.registry.register(_Labelled(GaugeMetricFamily, name, help_text, label, read))
+
+    def counters(self, name: str, help_text: str, label: str, read: Callable[[], Iterable[tuple[str, float]]]) -> None:
+        """Expose numbers that only grow, by ``label``; ``_total`` is added to the name."""
+        self.registry.register(_Labelled(CounterMetricFamily, name, help_text, label, read))
 
     def render(self) -> bytes:
         """Return the text exposition."""
