@@ -5,13 +5,12 @@ Nothing below knows how it was put together; nothing above reaches around this.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import gc
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 
 import aiohttp
 from aiohttp import web
@@ -32,7 +31,7 @@ from idling_ws.delivery.publisher import Publisher
 from idling_ws.delivery.push import Push
 from idling_ws.delivery.sweeper import Sweeper
 from idling_ws.domain.caching import SHARED
-from idling_ws.domain.clock import Clock, SystemClock
+from idling_ws.domain.clock import SystemClock
 from idling_ws.domain.ids import ALL
 from idling_ws.domain.rules import LobbyChange
 from idling_ws.edge.auditing import note_denied
@@ -43,8 +42,6 @@ from idling_ws.edge.sockets import SOCKETS, Sockets
 from idling_ws.edge.uploads import Places
 from idling_ws.edge.web_push import WebPushLine, derive_signing_key
 from idling_ws.gauges import add_breaker_gauges, add_cache_gauges, add_gauges, add_limit_gauges
-from idling_ws.identity.attempts import Attempts
-from idling_ws.identity.authorization import Provider
 from idling_ws.identity.browser_sessions import BrowserSessions
 from idling_ws.identity.guests import Guests
 from idling_ws.identity.keys import KeyRing
@@ -52,7 +49,6 @@ from idling_ws.identity.logins import Logins
 from idling_ws.identity.outbound import Outbound
 from idling_ws.identity.recognised import Recognised
 from idling_ws.identity.revocations import Revocations
-from idling_ws.identity.sign_in import SignIn
 from idling_ws.identity.tokens import Tokens
 from idling_ws.jobs import Jobs
 from idling_ws.mutations.allowances import Allowances
@@ -85,12 +81,12 @@ from idling_ws.store.reads import Reads
 from idling_ws.store.redis import Keys, connect
 from idling_ws.store.retention import Retention
 from idling_ws.store.sessions import SessionStore
+from idling_ws.wiring import build_health, build_notices, build_sign_in, in_time
 
 log = logging.getLogger(__name__)
 
 CACHE_BYTES = 8 << 20
 CACHE_ENTRIES = 5000
-STOP_WRITES_S = 1.0
 
 
 @contextlib.asynccontextmanager
@@ -190,11 +186,12 @@ async def running_parts(
     if isinstance(files, FolderFiles):
         await files.sweep()
     analytics = Analytics(database)
+    leases = Leases(database, instance)
     jobs = Jobs(
         settings,
         clock,
         database,
-        Leases(database, instance),
+        leases,
         sessions,
         presence,
         pipeline,
@@ -205,6 +202,11 @@ async def running_parts(
         analytics,
         ErrorStats(database, instance, clock, metrics.error_counts.totals),
         metrics.failed,
+    )
+    health = build_health(settings, clock, fanout, sweeper, metrics)
+    health.clock_watch.on_jump = jobs.hold_off
+    notices = build_notices(
+        settings, database, leases, pipeline, health, fanout, keys, instance, clock, web_client, breakers, metrics
     )
     parts = Parts(
         instance=instance,
@@ -253,12 +255,14 @@ async def running_parts(
         browser_sessions=BrowserSessions(
             database, logins, LoginCache(redis, keys, clock, breakers), revocations, clock
         ),
-        sign_in=_build_sign_in(settings, database, logins, Outbound(web_client, breakers=breakers), clock),
+        sign_in=build_sign_in(settings, database, logins, Outbound(web_client, breakers=breakers), clock),
         metrics=metrics,
+        health=health,
         drain_mutations=committer.drain,
     )
     sockets = Sockets(parts)
     revocations.on_revoked = Endings(sockets, keyring).heard
+    health.on_change = sockets.tell
     app[PARTS] = parts
     app[SOCKETS] = sockets
     quotas = Quotas(redis, keys, clock, breakers)
@@ -301,6 +305,8 @@ async def running_parts(
     trail.start()
     pipeline.on_denied = functools.partial(note_denied, parts)
     jobs.start()
+    await health.start()
+    notices.start()
     # What exists now lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
@@ -308,6 +314,8 @@ async def running_parts(
     try:
         yield parts
     finally:
+        await notices.stop()
+        await health.stop()
         await cache.close()
         await lobby.stop()
         await departures.stop()
@@ -317,7 +325,7 @@ async def running_parts(
         await sweeper.stop()
         await push.stop()
         await acknowledged.stop()
-        await _in_time(jobs.stop(), trail.stop(), presence.stop(), publisher.stop())
+        await in_time(jobs.stop(), trail.stop(), presence.stop(), publisher.stop())
         await sockets.close()
         await hub.close()
         await fanout.stop()
@@ -328,23 +336,3 @@ async def running_parts(
         await redis.aclose()
         await database.close()
         log.info("instance %s is down", instance)
-
-
-def _build_sign_in(settings: Settings, database: Database, logins: Logins, outbound: Outbound, clock: Clock) -> SignIn:
-    """Return the way in through each of the sign-in services that are set."""
-    providers = {
-        each.name: Provider(each, f"{settings.public_url}/auth/callback/{each.name}", outbound, clock)
-        for each in settings.providers
-    }
-    return SignIn(database, providers, Attempts(database, settings.secret_key, clock), logins, clock)
-
-
-async def _in_time(*writes: Awaitable[None]) -> None:
-    """Let what is still to be written be written at the same time; a store that hangs is not waited for."""
-    try:
-        async with asyncio.timeout(STOP_WRITES_S):
-            for failure in await asyncio.gather(*writes, return_exceptions=True):
-                if failure is not None:
-                    log.error("something was not written at the end", exc_info=failure)
-    except TimeoutError:
-        log.warning("a store did not answer: some of what was known is not written")

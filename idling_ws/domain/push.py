@@ -46,6 +46,7 @@ TITLES: Mapping[str, str] = MappingProxyType(
         "device.signed_in": "A new device signed in.",
         "device.ended": "A device was signed out for safety.",
         "announcement": "There is an announcement for you.",
+        "operator.notice": "There is news of the server for you.",
         "account.suspended": "Your account was suspended for a while.",
         "mutation.rolled_back": "A change of yours was not accepted.",
     }

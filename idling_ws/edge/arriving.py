@@ -20,6 +20,7 @@ from idling_ws.edge.who import Known, verify
 from idling_ws.identity.revocations import LoginEndedError
 from idling_ws.mutations.pipeline import Asker
 from idling_ws.observe.error_counts import WS
+from idling_ws.watching.health import TOPIC as HEALTH
 from idling_ws.wire import frames
 from idling_ws.wire.closing import Close
 from idling_ws.wire.tracing import new_trace_id
@@ -100,6 +101,8 @@ class Arriving:
         roles = frozenset(joined.position.profile.roles)
         socket.enter(Asker(who.user_id, roles, socket, socket.address, who.login_id))
         socket.send(welcome(parts, socket.connection_id, joined, expires_in_s))
+        if parts.health.notice is not None:
+            socket.tell(HEALTH, parts.health.notice)
         socket.catching_up.begin(joined)
         parts.heartbeats.add(socket)
         parts.presence.saw(who.user_id)

@@ -201,6 +201,11 @@ class DeviceSocket:
         """Take a notice."""
         self._mailbox.offer_notice(topic, framed)
 
+    def tell(self, topic: str, notice: bytes) -> None:
+        """Take a notice for everybody; before its welcome a device gets none."""
+        if self._state == LIVE:
+            self._mailbox.offer_notice(topic, text_frame(notice))
+
     def fail(self, code: Close, retry_ms: int = 0) -> None:
         """Say goodbye with ``code`` and close. What waits in the mailbox is dropped: its cursor will ask for it."""
         if self._state == CLOSED or self._line is None:

@@ -106,6 +106,12 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
+        self._posts = Counter(
+            "idling_alert_posts",
+            "Posts to the operators' webhook by outcome: sent, refused, failed",
+            ["outcome"],
+            registry=self.registry,
+        )
         self._cache_loads = Counter(
             "idling_cache_loads", "Queries made to fill the cache, by data", ["data"], registry=self.registry
         )
@@ -113,6 +119,10 @@ class Metrics:
     def pushed(self, outcome: str) -> None:
         """Count what became of one Web Push. Outcomes are a small closed set."""
         self._pushes.labels(outcome).inc()
+
+    def posted(self, outcome: str) -> None:
+        """Count what became of one post to the operators' webhook. Outcomes are a small closed set."""
+        self._posts.labels(outcome).inc()
 
     def failed(self, code: str, route: str) -> None:
         """Count one error that was answered, or that ended a job. Codes and routes are closed sets."""

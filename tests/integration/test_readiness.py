@@ -22,7 +22,7 @@ async def test_machines_that_watch_are_answered(pair: Pair) -> None:
     assert (await call(pair[0].url, "GET", "/healthz")).json == {"status": "ok"}
     ready = await call(pair[0].url, "GET", "/readyz")
     assert (ready.status, ready.json["status"]) == (200, "ready")
-    assert ready.json["parts"] == {"postgres": "ok", "redis": "ok", "canary": "ok"}
+    assert ready.json["parts"] == {"postgres": "ok", "redis": "ok", "canary": "ok", "disk": "ok", "clock": "ok"}
     assert (await call(pair[0].url, "GET", "/version")).json["name"] == "idling_ws"
     metrics = await call(pair[0].url, "GET", "/metrics")
     assert metrics.headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -41,7 +41,7 @@ async def test_without_redis_it_is_degraded_and_serves(alone: Instance, pair: Pa
     """200, by name; who is known comes in and changes things."""
     ready = await call(alone.url, "GET", "/readyz")
     assert (ready.status, ready.json["status"]) == (200, "degraded")
-    assert ready.json["parts"] == {"postgres": "ok", "redis": "down", "canary": "deaf"}
+    assert ready.json["parts"] == {"postgres": "ok", "redis": "down", "canary": "deaf", "disk": "ok", "clock": "ok"}
     is_problem(await call(alone.url, "POST", "/auth/guest", json={}), 403, "forbidden")
     body = {"mutations": [{"mid": "m1", "name": "profile.update", "args": {"bio": "x"}}]}
     is_problem(await call(alone.url, "POST", "/api/mutations", json=body), 401, "unauthenticated")
@@ -64,7 +64,7 @@ async def test_the_canary_is_missed_by_name(mute_redis: tuple[Instance, Redis]) 
         await redis.acl_setuser("default", enabled=True, nopass=True, commands=["-publish"])
         async with asyncio.timeout(20):
             while (said := await call(instance.url, "GET", "/readyz")).json["parts"] != {
-                "postgres": "ok", "redis": "ok", "canary": "deaf",
+                "postgres": "ok", "redis": "ok", "canary": "deaf", "disk": "ok", "clock": "ok",
             }:  # fmt: skip
                 await asyncio.sleep(0.05)
         assert (said.status, said.json["status"]) == (200, "degraded")
