@@ -26,6 +26,7 @@ async def readyz(request: web.Request) -> web.Response:
         "postgres": await _check_postgres(parts),
         "redis": parts.fanout.lines,
         "canary": "ok" if parts.fanout.healthy else "deaf",
+        **parts.health.parts(),
     }
     if parts.replicas.all:
         states["replica"] = parts.replicas.worst()

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from idling_ws.breakers import Breakers, LeftAloneError
 from idling_ws.domain.caching import CacheKey
 from idling_ws.domain.clock import Clock, unix_ms
 from idling_ws.store.redis import Failures, Keys, Redis, run_id
@@ -131,6 +132,7 @@ class RedisLayer:
         line: Callable[[bytes], str | None],
         *,
         deadline_s: float = REDIS_DEADLINE_S,
+        breakers: Breakers | None = None,
     ) -> None:
         self._redis = redis
         self._deadline_s = deadline_s
@@ -139,7 +141,7 @@ class RedisLayer:
         self._line = line
         # Which life is at the end of each line; of a cluster one for each node, and of former lines a few.
         self._lives: dict[str, str] = {}
-        self._paused_until = 0.0
+        self._breaker = (breakers or Breakers(clock)).named("redis:cache", failures=1, rest_s=REDIS_PAUSE_S)
         self._token = secrets.token_hex(6)
         self._fill_script = redis.register_script(_FILL)
         self._release_script = redis.register_script(_RELEASE)
@@ -149,7 +151,7 @@ class RedisLayer:
         """Return which life it is of the Redis that holds ``key``, None while it is away."""
         name = self._keys.cached(key)
         line = self._line(name)
-        if line is None or self._clock.monotonic() < self._paused_until:
+        if line is None or self._breaker.is_resting:
             return None
         if line not in self._lives:
             told: Any = await self._ask(lambda: run_id(self._redis, name))
@@ -203,12 +205,12 @@ class RedisLayer:
 
     async def _ask(self, command: Callable[[], Any], *, failed: Any = None) -> Any:
         """Return the answer, or ``failed`` when there is none in time; then leave Redis alone for a moment."""
-        if self._clock.monotonic() < self._paused_until:
-            return failed
         try:
-            async with asyncio.timeout(self._deadline_s):
-                return await command()
+            with self._breaker.guard(*Failures):
+                async with asyncio.timeout(self._deadline_s):
+                    return await command()
+        except LeftAloneError:
+            return failed
         except Failures:
             self.failures += 1
-            self._paused_until = self._clock.monotonic() + REDIS_PAUSE_S
             return failed

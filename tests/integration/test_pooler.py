@@ -57,7 +57,7 @@ async def test_a_crowd_is_served_over_a_few_connections(place: Place) -> None:
             await asyncio.sleep(1)
             for guest in guests:
                 assert (await call(place.pair[1].url, "GET", "/api/snapshot", token=guest.token)).status == 200
-        await settled(devices)
+        await settled(devices, place.direct_url)
         assert work.statuses() == {"confirmed"}
         assert check_against_log(devices, place.direct_url) >= 2 * len(work.answered)
     assert 1 <= len(run_sql(place.direct_url, LENT_OUT)) <= LENT
@@ -114,6 +114,6 @@ async def test_it_may_be_restarted(place: Place) -> None:
             await asyncio.to_thread(place.pooler.kill)
             await asyncio.to_thread(place.pooler.start)
             await asyncio.sleep(0.3)
-        await settled(devices)
+        await settled(devices, place.direct_url)
         assert work.statuses() == {"confirmed"}
         check_against_log(devices, place.direct_url, repeats=True)

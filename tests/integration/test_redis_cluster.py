@@ -117,7 +117,7 @@ async def test_entries_reach_every_device_over_the_node_of_their_slot(place: Pla
     async with gathered(crowd(place)) as devices:
         async with Steady(devices=devices, every_s=0.1) as work:
             await asyncio.sleep(1)
-        await settled(devices)
+        await settled(devices, place.database_url)
         assert check_against_log(devices, place.database_url) >= 2 * len(work.answered)
         assert work.statuses() == {"confirmed"}
         for guest in place.guests:
@@ -189,7 +189,7 @@ async def test_a_node_that_dies_takes_only_its_own_along_and_nothing_is_lost(pla
                 for instance in place.pair:
                     await until(lambda instance=instance: said_of_redis(instance) == ("ok", "ok"))  # type: ignore[misc]  # its own each
                 await asyncio.sleep(0.5)
-            await settled(devices)
+            await settled(devices, place.database_url)
             assert work.statuses() == {"confirmed"}
         check_against_log(devices, place.database_url, repeats=True)
         for guest in place.guests:
@@ -210,7 +210,7 @@ async def test_a_stream_moves_with_its_slot(place: Place) -> None:
             await until(lambda: listened_to(place, guest))
             for instance in place.pair:
                 await until(lambda instance=instance: said_of_redis(instance) == ("ok", "ok"))  # type: ignore[misc]  # its own each
-        await settled(devices)
+        await settled(devices, place.database_url)
         check_against_log(devices, place.database_url, repeats=True)
 
 
