@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support.blackhole import blackholes
-from tests.support.crowd import Roamer, gathered, issue_guests, sized
+from tests.support.crowd import Guest, Roamer, gathered, issue_guests, sized
 from tests.support.instances import SECRET_KEY, Instance, give_own_epoch, running_instances
 from tests.support.rows import run_sql
 from tests.support.servers import PostgresServer, RedisServer, free_port
@@ -65,7 +65,7 @@ async def members(base: str, token: str) -> set[int]:
     return {member["user"]["id"] for member in answer.json["members"]}
 
 
-async def until_members(base: str, login: Login, user_id: int, *, here: bool) -> None:
+async def until_members(base: str, login: Login | Guest, user_id: int, *, here: bool) -> None:
     """Wait until somebody is in the lobby, or is not."""
     async with asyncio.timeout(60):
         while (user_id in await members(base, login.token)) != here:
@@ -217,7 +217,7 @@ async def test_who_was_at_an_instance_that_died_is_away_and_nobody_else(
 ) -> None:
     """Long before they would be found stale. Not who came back elsewhere, nor who is at one that only lost Redis."""
     give_own_epoch(migrated_url)
-    times: dict[str, Any] = sized({"HEARTBEAT_S": 0.5, "STALE_S": 60}, {})
+    times: dict[str, Any] = sized({"HEARTBEAT_S": 0.5, "STALE_S": 18}, {})
     async with blackholes(redis_server.port) as hole:
         redis_urls = [redis_server.url, redis_server.url, f"redis://127.0.0.1:{hole.port}/0"]
         running = running_instances(migrated_url, redis_urls, **times)
@@ -254,7 +254,10 @@ async def test_who_was_at_an_instance_that_died_is_away_and_nobody_else(
                 assert sorted(re.findall(r"(\d+) people", "".join(told))) == ["0", str(len(lost))]
                 # They were told to have left; whoever is only stale drops out without a word.
                 assert {user_id for _, notice in watcher.notices for user_id in notice["left"]} == lost
-                assert shown_in(watcher) == everybody - lost == await members(staying.url, watcher.guest.token)
+                await watcher.until(lambda: shown_in(watcher) == everybody - lost)
+                for device in [*back, *beyond]:
+                    await until_members(staying.url, watcher.guest, device.guest.user_id, here=True)
+                assert not lost & await members(staying.url, watcher.guest.token)
                 assert endings(migrated_url, gone[0].guest.user_id) == []
         finally:
             await asyncio.to_thread(running.__exit__, None, None, None)

@@ -43,8 +43,8 @@ async def test_two_devices_end_with_the_same_favourites(seed: int, pair: tuple[I
     a, b = pair
     me = await sign_in(a.url)
     async with (
-        IdlingClient([a.url, b.url], token=me.token, name="phone") as phone,
-        IdlingClient([b.url, a.url], token=me.token, name="laptop") as laptop,
+        IdlingClient([a.url, b.url], token=me.token, name="phone", connect_timeout_s=IN_TIME_S) as phone,
+        IdlingClient([b.url, a.url], token=me.token, name="laptop", connect_timeout_s=IN_TIME_S) as laptop,
     ):
         devices = (phone, laptop)
         for _ in range(ROUNDS):
