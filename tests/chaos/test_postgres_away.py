@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.support.crowd import Guest, Roamer, check_against_log, gathered, sized
+from tests.support.crowd import FULL_SIZE, Guest, Roamer, check_against_log, gathered, sized
 from tests.support.instances import Instance
 from tests.support.rows import run_sql
 from tests.support.servers import PostgresServer
 from tests.support.steady import Callers, Steady, settled
+from tests.support.wire_client import Device, call, connect, sign_in
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
 
@@ -139,6 +140,56 @@ async def test_confirmed_is_present_and_the_rest_is_answered_in_time(
         await until_ready(frail_pair)
         for instance in frail_pair:
             assert instance.logged('"level": "error"') == []
+
+
+async def test_people_and_operators_are_told(frail_pair: Pair, frail_url: str, frail_postgres: PostgresServer) -> None:
+    """Devices hear that changes cannot be saved, and when they can; what a cache holds is read on, and says so.
+
+    At full size it lasts long enough for operators to hear of it, once each way, when it is back.
+    """
+    a = frail_pair[0]
+    me = await sign_in(a.url)
+    run_sql(frail_url, "INSERT INTO roles (user_id, role) VALUES (%s, 'admin')", me.user_id)
+    read = await call(a.url, "GET", "/api/preferences", token=me.token)
+    assert (read.status, read.json.get("stale")) == (200, None)
+    async with await connect(a.url, me.token) as device:
+        frail_postgres.kill()
+        try:
+            await told_of_saving(device, can=False)
+            refused = await device.mutate("profile.update", {"bio": "not now"})
+            assert (refused["status"], refused["error"]["code"]) == ("error", "unavailable")
+            read = await call(a.url, "GET", "/api/preferences", token=me.token)
+            assert (read.status, read.json.get("stale")) == (200, True)
+            assert (
+                await call(a.url, "PATCH", "/api/preferences", token=me.token, json={"theme": "dark"})
+            ).status == 503
+            status, ready = a.readiness()
+            assert (status, ready["status"], ready["parts"]["postgres"]) == (503, "unready", "down")
+            await asyncio.sleep(sized(0, 8))
+        finally:
+            await asyncio.to_thread(frail_postgres.start)
+        await told_of_saving(device, can=True)
+        assert (await device.mutate("profile.update", {"bio": "now"}))["status"] == "confirmed"
+        if FULL_SIZE:
+            async with asyncio.timeout(90):
+                while len(notices_of(device)) < 2:
+                    await device.receive()
+            assert sorted(notices_of(device)) == ["ended", "raised"]
+
+
+async def told_of_saving(device: Device, *, can: bool) -> None:
+    """Read until a ``health`` notice says whether changes can be saved."""
+    async with asyncio.timeout(90):
+        while True:
+            notice = await device.expect("notice")
+            if notice["topic"] == "health" and notice["data"]["saving"] is can:
+                return
+
+
+def notices_of(device: Device) -> list[str]:
+    """Return the states of the database's notices in the bell."""
+    told = [one["data"] for one in device.state["notifications"]["items"].values() if one["kind"] == "operator.notice"]
+    return [data["state"] for data in told if data["kind"] == "database_away"]
 
 
 async def test_an_entry_whose_commit_nobody_heard_of_is_delivered(

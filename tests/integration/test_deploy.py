@@ -63,11 +63,11 @@ def test_units_are_valid(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def behind(pair_url: str, redis_server: RedisServer) -> Iterator[Behind]:
+def behind(pair_url: str, pair_redis: RedisServer) -> Iterator[Behind]:
     """Two instances behind nginx."""
     proxy = TlsProxy()
     settings = {"PUBLIC_URL": proxy.url, "ALLOWED_ORIGINS": "", "TRUSTED_PROXIES": "127.0.0.1"}
-    with running_instances(pair_url, redis_server.url, 2, **settings) as instances:
+    with running_instances(pair_url, pair_redis.url, 2, **settings) as instances:
         proxy.behind = (instances[0].port, instances[1].port)
         proxy.start()
         try:

@@ -130,6 +130,8 @@ async def test_exactly_once_though_an_instance_is_killed(place: tuple[Instance, 
         for n in range(PAIRS_UNDER_FIRE):
             statuses[await post_until_settled([a, b], login, session, f"{name}-{n}")] += 1
             settled += 1
+            for device in (one_device, two_device):
+                device.send({"type": "heartbeat"})  # who is silent for a minute is closed
             if settled == PAIRS_UNDER_FIRE // 2:
                 a.kill()
         return statuses
