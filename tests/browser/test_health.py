@@ -25,7 +25,7 @@ async def test_the_chip_says_what_cannot_be_done_and_when_it_can_again(rooms: Ro
         visitor.gate.say({"type": "notice", "topic": "health", "data": data})
 
     health(saving=False, uploads=False)
-    await expect(visitor.chip).to_have_text("live, but nothing can be saved just now")
+    await expect(visitor.chip).to_have_text("live, but not saving just now")
     await visitor.chip.click()
     details = visitor.page.locator("#connection-details")
     await expect(details).to_contain_text("kept on this device and sent, once, as soon as it can be")

@@ -58,7 +58,7 @@ export const line = {
     /** What goes on although something does not, by what does not: beside `live` and `limited`. */
     lacking: {
       saving: {
-        chip: 'live, but nothing can be saved just now',
+        chip: 'live, but not saving just now',
         title: 'Changes cannot be saved just now',
         body: 'The server cannot reach where it keeps things. Go on as you like: what you do is kept on this device and sent, once, as soon as it can be. What you see may be a little old.',
       },
