@@ -16,7 +16,7 @@ export class Announcer {
   /** @type {Map<string, Set<(data: Json) => void>>} */
   #topics = new Map();
   /** @type {Connection} */
-  connection = { status: 'stopped', transport: null, retryAt: null, waiting: 0, code: null };
+  connection = { status: 'stopped', transport: null, retryAt: null, waiting: 0, code: null, lacks: '' };
 
   /**
    * @param {Emitter} events
@@ -48,7 +48,7 @@ export class Announcer {
   say(words) {
     const old = this.connection;
     const next = { ...old, ...words, waiting: this.#replica.changes.filter(isPending).length };
-    if (/** @type {const} */ (['status', 'transport', 'retryAt', 'waiting', 'code']).every((key) => next[key] === old[key])) return;
+    if (/** @type {const} */ (['status', 'transport', 'retryAt', 'waiting', 'code', 'lacks']).every((key) => next[key] === old[key])) return;
     this.connection = next;
     this.#events.emit('connection', next);
   }
