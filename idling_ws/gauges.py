@@ -5,6 +5,8 @@ Read when somebody asks, so that counting costs the hot path nothing but an addi
 
 from __future__ import annotations
 
+import asyncio
+
 from idling_ws import __version__
 from idling_ws.delivery.publisher import Publisher
 from idling_ws.delivery.sweeper import Sweeper
@@ -40,6 +42,7 @@ def add_gauges(
         ("idling_mutations_waiting", "Mutations submitted and not settled", lambda: committer.waiting),
         ("idling_redis_healthy", "1 while the canary comes back", lambda: float(parts.fanout.healthy)),
         ("idling_database_connections", "Database connections in use", lambda: database.in_use),
+        ("idling_tasks", "Tasks of the event loop", lambda: len(asyncio.all_tasks())),
         ("idling_database_waiting", "Operations that wait for a database connection", lambda: database.waiting),
     ):
         metrics.gauge(name, help_text, read)
