@@ -38,19 +38,19 @@ class Trial:
 
 # Under ten minutes together, drains and checks included.
 FULL = (
-    Trial("redis-kill", 3, 8.0, 0.5, 60.0),
-    Trial("redis-freeze", 3, 8.0, 0.5, 60.0),
-    Trial("redis-flush", 20, 1.0, 0.3, 60.0),
-    Trial("pubsub-kill", 20, 1.0, 0.3, 60.0),
-    Trial("pg-kill", 3, 4.0, 0.5, 60.0),
-    Trial("pg-restart", 3, 1.0, 0.5, 60.0),
-    Trial("pg-freeze", 3, 6.0, 0.5, 60.0),
-    Trial("instance-kill", 5, 2.0, 0.5, 60.0),
-    Trial("instance-term", 5, 2.0, 0.5, 60.0),
-    Trial("partition", 5, 6.0, 0.5, 75.0),
+    Trial("redis-kill", 3, 7.0, 0.5, 30.0),
+    Trial("redis-freeze", 3, 7.0, 0.5, 30.0),
+    Trial("redis-flush", 20, 1.0, 0.1, 30.0),
+    Trial("pubsub-kill", 20, 1.0, 0.1, 30.0),
+    Trial("pg-kill", 3, 3.0, 0.5, 30.0),
+    Trial("pg-restart", 3, 1.0, 0.5, 30.0),
+    Trial("pg-freeze", 3, 6.0, 0.5, 30.0),
+    Trial("instance-kill", 5, 1.5, 0.5, 30.0),
+    Trial("instance-term", 5, 1.5, 0.5, 30.0),
     Trial("client-cut", None, 3.0, 0.5, 15.0),
     Trial("client-freeze", None, 3.0, 0.5, 15.0),
-    Trial(STORM, None, 1.0, 1.0, 25.0),
+    Trial(STORM, None, 1.0, 1.0, 22.0),
+    Trial("partition", 5, 5.0, 0.5, 35.0),
 )
 # Each once or twice, as short as it can be and still be noticed.
 SMALL = tuple(
