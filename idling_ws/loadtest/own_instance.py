@@ -27,22 +27,30 @@ class PlaceError(Exception):
     """Something of the place does not come up, or does not end."""
 
 
-def free_port() -> int:
-    """Return a port of this machine where nobody listens. Raises ``PlaceError``."""
+def reserved_port() -> socket.socket:
+    """Return a socket bound to a port that nobody else has; it never listens. Raises ``PlaceError``.
+
+    As long as it is open only who shares the port on purpose may listen there: the instance does.
+    """
     for port in random.sample(PORTS, len(PORTS)):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            return port
+            probe.close()
+            reserved = socket.socket()
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            reserved.bind(("127.0.0.1", port))
+            return reserved
     raise PlaceError("no port of this machine is free")
 
 
 class OwnInstance:
     """One instance; its address stays the same over all its lives."""
 
-    def __init__(self, name: str, port: int, environ: Mapping[str, str], log_path: Path) -> None:
+    def __init__(self, name: str, reserved: socket.socket, environ: Mapping[str, str], log_path: Path) -> None:
         self.name = name
-        self.url = f"http://127.0.0.1:{port}"
-        self._port = port
+        self._port: int = reserved.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._reserved = reserved
         self._environ = dict(environ)
         self._log_path = log_path
         self._process: asyncio.subprocess.Process | None = None
@@ -93,11 +101,13 @@ class OwnInstance:
         return await self._end(signal.SIGTERM)
 
     async def stop(self) -> None:
-        """End it, by force if it will not."""
+        """End it for good, by force if it will not."""
         try:
             await self.terminate()
         except PlaceError:
             await self.kill()
+        finally:
+            self._reserved.close()
 
     async def _end(self, number: signal.Signals) -> int:
         process = self._process

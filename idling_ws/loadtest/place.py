@@ -23,7 +23,7 @@ import aiohttp
 from idling_ws.config_table import PREFIX
 from idling_ws.embedded import SUPERUSER, EmbeddedServers, EmbeddedServersError
 from idling_ws.loadtest.fault_proxy import FaultProxy
-from idling_ws.loadtest.own_instance import OwnInstance, PlaceError, free_port
+from idling_ws.loadtest.own_instance import OwnInstance, PlaceError, reserved_port
 from idling_ws.store.migrate import migrate
 from idling_ws.store.server_role import make_role
 
@@ -67,8 +67,8 @@ class Place:
             raise PlaceError(str(error)) from error
         self.http = aiohttp.ClientSession()
         secret = secrets.token_urlsafe(48)
-        ports = [free_port() for _ in range(self._count)]
-        origins = [f"http://127.0.0.1:{port}" for port in ports]
+        ports = [reserved_port() for _ in range(self._count)]
+        origins = [f"http://127.0.0.1:{port.getsockname()[1]}" for port in ports]
         for number, port in enumerate(ports):
             database_url, redis_url = served_url, endpoints.redis_url
             if self._with_proxies:

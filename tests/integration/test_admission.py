@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -90,6 +90,31 @@ async def test_whoever_comes_too_many_is_told_when_to_come_again(small: Instance
         assert await metric(small.url, "idling_loop_lag_seconds_count") > 0
 
 
+async def test_a_crowd_of_one_users_devices_shares_its_state(pair: tuple[Instance, Instance], pair_url: str) -> None:
+    """Ten come while the database is slow: each is welcomed with the same, and it was not read ten times."""
+    url = pair[0].url
+    login = await sign_in(url)
+    async with asyncio.timeout(PATIENCE_S):
+        shared = 0.0
+        while shared < 8:
+            before = await metric(url, "idling_snapshots_shared_total")
+            devices: list[Device] = [await upgrade(url, Device) for _ in range(10)]
+            with locked(pair_url, "log_epoch"):
+                for device in devices:
+                    device.send({"type": "hello", "client": {"id": "one of ten"}, "token": login.token})
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(1.5):
+                        while await metric(url, "idling_arriving ") < len(devices):
+                            await asyncio.sleep(0.02)
+            # On a machine that stands still for two seconds they were sent away: then once more.
+            answers = [await device.receive_any() for device in devices]
+            for device in devices:
+                device.cut()
+            if all(answer["type"] == "welcome" for answer in answers):
+                shared = await metric(url, "idling_snapshots_shared_total") - before
+    assert len({(answer["cursor"], str(answer["state"])) for answer in answers}) == 1
+
+
 async def test_a_full_house_answers_the_upgrade(small: Instance) -> None:
     """503 with Retry-After; whoever leaves makes room."""
     await until_metric(small, "idling_sockets ", 0)
@@ -116,7 +141,7 @@ async def welcomed(instance: Instance, login: Login) -> Device:
                 await asyncio.sleep(0.1)
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def stuttering(instance: Instance) -> Any:
     """Freeze it again and again, so that its loop is late at every look."""
     over = asyncio.Event()
