@@ -1,12 +1,14 @@
 """Harm to a place of our own, as one table, and who does it: one fault after the other, each until all is normal.
 
 One at a time, because otherwise nobody could say how long the place took to get over it.
-Every fault heals before it returns, also when the run ends in the middle of it.
+Every fault heals before it returns. When the run ends in the middle of one it is told so, and
+heals at once: cancelled, it might be in the middle of bringing a server back.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -32,11 +34,19 @@ class Harm:
     place: Place
     rng: random.Random
     lasts_s: float
+    over: asyncio.Event
     what: str = ""
 
     async def wait(self) -> None:
-        """Let it last."""
-        await asyncio.sleep(self.lasts_s)
+        """Let it last, until the run is over at most."""
+        await wait_for(self.over, self.lasts_s)
+
+
+async def wait_for(event: asyncio.Event, timeout_s: float) -> None:
+    """Return when it is set, or after a while."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
 
 
 async def _redis_kill(harm: Harm) -> None:
@@ -181,25 +191,34 @@ class Injector:
         self._note = note
         self._every_s = every_s
         self._longest_s = longest_s
+        self._over = asyncio.Event()
         self.injuries: list[Injury] = []
 
+    def stop(self) -> None:
+        """Do no more harm, and heal what there is; ``run`` ends when that is done."""
+        self._over.set()
+
     async def run(self, times: int | None) -> None:
-        """Go on until each fault happened ``times`` times, or until cancelled; all is healed then.
+        """Go on until each fault happened ``times`` times, or until stopped; all is healed then.
 
         Raises ``PlaceError`` when something that was ended does not come back, ``AccountsError``.
         """
+        if self._over.is_set():
+            return
         probe = await Probe.make(self._place)
         began = asyncio.get_running_loop().time()
         turn = 0
         while times is None or turn < times:
             turn += 1
             for name in self._names:
-                await asyncio.sleep(self._rng.uniform(0.5, 1.5) * self._every_s)
+                await wait_for(self._over, self._rng.uniform(0.5, 1.5) * self._every_s)
+                if self._over.is_set():
+                    return
                 await self._injure(name, probe, began)
 
     async def _injure(self, name: str, probe: Probe, began: float) -> None:
         loop = asyncio.get_running_loop()
-        harm = Harm(self._place, self._rng, self._rng.uniform(0.5, 1.0) * self._longest_s)
+        harm = Harm(self._place, self._rng, self._rng.uniform(0.5, 1.0) * self._longest_s, self._over)
         since = loop.time()
         self._note(name, "begins")
         try:

@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from idling_ws.loadtest.accounts import Account, make_guests, read_tokens
-from idling_ws.loadtest.harm import PLACE_FAULTS, Injector
+from idling_ws.loadtest.harm import PLACE_FAULTS, Injector, wait_for
 from idling_ws.loadtest.live import View
 from idling_ws.loadtest.measures import Sample, Totals
 from idling_ws.loadtest.options import Options, history_of
@@ -62,10 +62,10 @@ class Session:
         self._interrupted = False
         self._workers: Workers
         self._injector: Injector | None = None
-        self._harming: asyncio.Task[None] | None = None
         self._soak: Soak | None = None
         self._traffic_s: tuple[float, float] | None = None
         self._running = asyncio.Event()
+        self._ended = asyncio.Event()
 
     async def run(self) -> dict[str, Any]:
         """Run, and return the summary. Raises ``AccountsError``, ``WorkerError``, ``PlaceError``, ``UnusableError``."""
@@ -119,12 +119,14 @@ class Session:
             every_s=options.fault_every_s,
             longest_s=options.fault_longest_s,
         )
-        self._harming = asyncio.create_task(self._harm(self._injector))
+        harming = asyncio.create_task(self._harm(self._injector))
         try:
             await work()
         finally:
-            self._harming.cancel()
-            (failure,) = await asyncio.gather(self._harming, return_exceptions=True)
+            self._injector.stop()
+            self._running.set()
+            # Each of its waits has a deadline.
+            (failure,) = await asyncio.gather(harming, return_exceptions=True)
         if isinstance(failure, Exception):
             raise failure
 
@@ -132,7 +134,7 @@ class Session:
         await self._running.wait()
         try:
             await injector.run(self._options.fault_times)
-            await asyncio.sleep(AFTERMATH_S)
+            await wait_for(self._ended, AFTERMATH_S)
         finally:
             # All was done, or it cannot go on: nothing is left to wait for.
             self._workers.stop()
@@ -153,9 +155,12 @@ class Session:
             self._running.set()
             if self._soak is not None:
                 self._traffic_s = (self._traffic_s or (self._soak.now_s, 0.0))[0], self._soak.now_s
-        elif self._running.is_set() and self._harming is not None and not self._harming.done():
+        elif phase != "connecting":
             # Everything has to arrive now: what is broken heals at once.
-            self._harming.cancel()
+            self._ended.set()
+            self._running.set()
+            if self._injector is not None:
+                self._injector.stop()
 
     async def _summary(self, started_at: float) -> dict[str, Any]:
         metrics = metrics_of(self._totals, self._options, self._connected)
