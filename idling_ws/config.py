@@ -19,6 +19,7 @@ from environs import Env, EnvError, EnvValidationError
 from idling_ws.config_providers import read_providers
 from idling_ws.config_push import PushSettings, read_push
 from idling_ws.config_table import PREFIX
+from idling_ws.config_watch import WatchSettings, read_watch
 from idling_ws.identity.providers import ProviderSettings
 from idling_ws.store.files import open_file_store
 
@@ -64,6 +65,7 @@ class Settings:
     log_format: str
     log_level: str
     push: PushSettings
+    watch: WatchSettings
     # The sign-in services, from all of ``config_providers``.
     providers: tuple[ProviderSettings, ...]
 
@@ -207,6 +209,7 @@ class _Reader:
             push=read_push(
                 self._text, self._complain, public_url, private=bool(self._get("PUSH_PRIVATE", "bool", False))
             ),
+            watch=read_watch(self._text, self._complain),
             providers=read_providers(self._text, self._complain),
         )
         if self._problems:

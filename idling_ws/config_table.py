@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from idling_ws import config_providers, config_push
+from idling_ws import config_providers, config_push, config_watch
 
 PREFIX = "IDLING_"
 
@@ -85,7 +85,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("DATABASE_POOL", "10", "Connections to PostgreSQL at most, per instance."),
     Setting("LOG_FORMAT", "`console` on a terminal, else `json`", "`console` or `json`."),
     Setting("LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`."),
-    *(Setting(*row) for row in (*config_push.documented(), *config_providers.documented())),
+    *(Setting(*row) for row in (*config_watch.documented(), *config_push.documented(), *config_providers.documented())),
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from idling_ws import __version__
+from idling_ws.breakers import Breakers
 from idling_ws.delivery.publisher import Publisher
 from idling_ws.delivery.sweeper import Sweeper
 from idling_ws.edge.addresses import Addresses
@@ -66,6 +67,12 @@ def add_gauges(
         ("idling_database_waited_seconds", "Time spent waiting for a free one", lambda: database.waited_s),
     ):
         metrics.counter(name, help_text, read)
+
+
+def add_breaker_gauges(metrics: Metrics, breakers: Breakers) -> None:
+    """Expose who is left alone."""
+    metrics.gauges("idling_breaker_state", "0 closed, 1 about to try again, 2 left alone", "breaker", breakers.levels)
+    metrics.counters("idling_breaker_opened", "Times that somebody began to be left alone", "breaker", breakers.opened)
 
 
 def add_cache_gauges(metrics: Metrics, process: ProcessLayer, redis: RedisLayer, drops: Drops) -> None:

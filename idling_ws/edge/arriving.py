@@ -17,9 +17,12 @@ from idling_ws.edge.sockets import Sockets
 from idling_ws.edge.welcome import welcome
 from idling_ws.edge.who import Known, verify
 from idling_ws.identity.revocations import LoginEndedError
-from idling_ws.mutations.pipeline import Asker, new_trace_id
+from idling_ws.mutations.pipeline import Asker
+from idling_ws.observe.error_counts import WS
+from idling_ws.watching.health import TOPIC as HEALTH
 from idling_ws.wire import frames
 from idling_ws.wire.closing import Close
+from idling_ws.wire.tracing import new_trace_id
 
 if TYPE_CHECKING:
     from idling_ws.edge.socket import DeviceSocket
@@ -59,11 +62,14 @@ class Arriving:
                 await socket.catching_up.finish(joined)
         except (AuthError, DeniedError) as exc:
             _note_refusal(self._parts, socket, "hello", exc, None if self._known is None else self._known.user_id)
+            self._parts.metrics.failed(exc.code, WS)
             socket.fail(_closing(exc))
-        except UnavailableError:
+        except UnavailableError as exc:
+            self._parts.metrics.failed(exc.code, WS)
             socket.send_away()
         except Exception:
             log.exception("a socket could not join")
+            self._parts.metrics.failed("internal", WS)
             socket.fail(Close.INTERNAL)
 
     async def _come_in(self, hello: frames.Hello) -> Joined | None:
@@ -102,6 +108,8 @@ class Arriving:
         roles = frozenset(joined.position.profile.roles)
         socket.enter(Asker(who.user_id, roles, socket, socket.address, who.login_id))
         socket.send(welcome(parts, socket.connection_id, joined, expires_in_s))
+        if parts.health.notice is not None:
+            socket.tell(HEALTH, parts.health.notice)
         socket.catching_up.begin(joined)
         parts.heartbeats.add(socket)
         parts.presence.saw(who.user_id)

@@ -24,6 +24,7 @@ from idling_ws.edge.problems import TRACE_ID, problem
 from idling_ws.edge.sockets import SOCKETS
 from idling_ws.edge.who import bearer, check_token, identify
 from idling_ws.identity.person import Identity
+from idling_ws.watching.health import TOPIC as HEALTH
 from idling_ws.wire.closing import Close
 from idling_ws.wire.cursor import Cursor, parse_cursor
 from idling_ws.wire.jsontext import encode
@@ -48,6 +49,7 @@ class Listener:
         self.all_seq = 0
         self.backlog: list[Parcel] | None = None
         self.parcels: list[Parcel] = []
+        self._notices: dict[str, bytes] = {}
         self.failed: Close | None = None
         self._max_bytes = max_bytes
         self._bytes = 0
@@ -74,6 +76,16 @@ class Listener:
         if self.failed is None:
             self.failed = code
         self._news.set()
+
+    def tell(self, topic: str, notice: bytes) -> None:
+        """Take a notice; a later one of the topic replaces it."""
+        self._notices[topic] = notice
+        self._news.set()
+
+    def take_notices(self) -> list[bytes]:
+        """Return the notices that came since the last time."""
+        notices, self._notices = list(self._notices.values()), {}
+        return notices
 
     async def wait(self, timeout_s: float) -> bool:
         """Wait for news; False when there were none in time."""
@@ -201,6 +213,8 @@ async def _stream(request: web.Request, identity: Identity) -> web.StreamRespons
         with contextlib.suppress(ConnectionError):
             await response.prepare(request)
             await _write(request, response, _welcome(parts, joined))
+            if parts.health.notice is not None:
+                listener.tell(HEALTH, parts.health.notice)
             await _tell(request, response, listener, joined, expires_at)
     return response
 
@@ -228,6 +242,8 @@ async def _tell(
         elif not await listener.wait(min(COMMENT_EVERY_S, left_s)):
             await _write(request, response, b": still here\n\n")
             continue
+        for notice in listener.take_notices():
+            await _write(request, response, b"event: notice\ndata: %b\n\n" % notice)
         await _write_events(request, response, place, listener.take())
     await _write(request, response, _bye(listener.failed or Close.DRAINING, parts.hub.recipient_count))
 

@@ -51,6 +51,7 @@ def add_routes(app: web.Application) -> None:
     post("/api/notifications/read", notifications.mark_read)
     get("/api/push/key", notifications.get_push_key)
     get("/api/announcements", notifications.list_announcements)
+    get("/api/notices", notifications.list_notices)
 
     get("/api/emojis/categories", emojis.get_categories)
     get("/api/emojis/categories/{id}", emojis.get_category)

@@ -35,6 +35,9 @@ class Device(Protocol):
     def is_gone(self) -> bool:
         """Whether its client has hung up, though it is still here."""
 
+    def tell(self, topic: str, notice: bytes) -> None:
+        """Take a notice that nobody has to subscribe to; a later one of the topic replaces it."""
+
     def fail(self, code: Close, retry_ms: int = 0) -> None:
         """End it."""
 
@@ -124,6 +127,12 @@ class Sockets:
         holders = [socket for socket in self._all if socket.expires_at is not None]
         for socket in holders:
             socket.fail(code, comeback_ms(len(holders)))
+
+    def tell(self, topic: str, notice: bytes) -> None:
+        """Send a notice to every device."""
+        for devices in list(self._by_user.values()):
+            for device in list(devices):
+                device.tell(topic, notice)
 
     def acked(self, socket: DeviceSocket, seq: int) -> None:
         """Note that a device has applied what it was sent, up to ``seq`` of its user's stream."""

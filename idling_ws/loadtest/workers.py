@@ -22,7 +22,7 @@ from idling_ws.loadtest.measures import Sample
 from idling_ws.loadtest.options import Options
 from idling_ws.loadtest.run import Run
 
-JOIN_TIMEOUT_S = 10.0
+JOIN_TIMEOUT_S = 30.0
 
 # What a process is told: ("stop",), or ("fault", name, what happened) to be written down.
 Order = tuple[str, ...]

@@ -225,7 +225,7 @@ class Committer:
             self._fail([job for job in (*jobs, *later) if not job.done.done()], UnavailableError())
             raise
         except Exception:
-            log.exception("a batch of %d failed", len(jobs))
+            log.exception("a batch of %d failed", len(jobs), extra={"trace_id": [job.trace_id for job in jobs]})
             self._give_back(connection)
             connection = None
             self._fail(jobs, InternalError())

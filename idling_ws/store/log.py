@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from idling_ws.breakers import Breakers, LeftAloneError
 from idling_ws.domain.clock import Clock
 from idling_ws.domain.errors import AuthError, JsonObject
 from idling_ws.domain.ids import ALL
@@ -156,21 +157,19 @@ class Tails:
     PATIENCE_S = 0.25
     SHUN_S = 2.0
 
-    def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
+    def __init__(self, redis: Redis, keys: Keys, clock: Clock, breakers: Breakers | None = None) -> None:
         self._redis = redis
         self._keys = keys
-        self._clock = clock
-        self._shunned_until = 0.0
+        self._breaker = (breakers or Breakers(clock)).named("redis:tails", failures=1, rest_s=self.SHUN_S)
 
     async def after(self, user_id: int, seq: int) -> list[LoggedEntry]:
         """Return entries behind ``seq`` without a gap from ``seq + 1`` on; nothing if that fails."""
-        if self._clock.monotonic() < self._shunned_until:
-            return []
+        first = f"{seq + 1}-0"
         try:
-            async with asyncio.timeout(self.PATIENCE_S):
-                found: Any = await self._redis.xrange(self._keys.tail(user_id), min=f"{seq + 1}-0", count=self.LENGTH)
-        except Failures:
-            self._shunned_until = self._clock.monotonic() + self.SHUN_S
+            with self._breaker.guard(*Failures):
+                async with asyncio.timeout(self.PATIENCE_S):
+                    found: Any = await self._redis.xrange(self._keys.tail(user_id), min=first, count=self.LENGTH)
+        except (LeftAloneError, *Failures):
             return []
         entries: list[LoggedEntry] = []
         for entry_id, fields in found:

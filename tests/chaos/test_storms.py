@@ -42,7 +42,7 @@ async def test_all_are_back_in_a_minute_and_nobody_needs_a_fresh_state(
                 for device in devices:
                     await device.until(lambda device=device: device.welcomes == 2)
             back_s = time.monotonic() - since
-        await settled(devices)
+        await settled(devices, frail_url)
         figures(
             devices=len(devices),
             back_s=back_s,

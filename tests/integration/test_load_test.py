@@ -24,8 +24,13 @@ async def load_test(*arguments: str) -> tuple[int, str]:
     run = await asyncio.create_subprocess_exec(
         sys.executable, str(SCRIPT), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    async with asyncio.timeout(PATIENCE_S):
-        output, _ = await run.communicate()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            output, _ = await run.communicate()
+    finally:
+        if run.returncode is None:
+            run.kill()
+            await run.wait()
     assert run.returncode is not None
     return run.returncode, output.decode()
 
