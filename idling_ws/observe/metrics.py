@@ -76,6 +76,12 @@ class Metrics:
             buckets=_FAST_S,
             registry=self.registry,
         )
+        self.loop_lag = Histogram(
+            "idling_loop_lag_seconds",
+            "How late the event loop was, looked at four times a second",
+            buckets=_FAST_S,
+            registry=self.registry,
+        )
         self.batch_size = Histogram(
             "idling_batch_size",
             "Mutations committed in one transaction",
