@@ -11,7 +11,8 @@ from typing import Any
 from playwright.async_api import expect
 
 from tests.browser.conftest import Arrive
-from tests.browser.visitor import SocketGate, Visitor
+from tests.browser.socket_gate import SocketGate
+from tests.browser.visitor import Visitor
 from tests.support.instances import Instance
 
 CROWD = 1000

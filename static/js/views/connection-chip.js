@@ -30,6 +30,7 @@ export class ConnectionChip extends View {
     const { status, waiting } = this.client.connection;
     const text = this.#chipText();
     this.#chip.dataset.status = status;
+    setAttribute(this.#chip, 'data-waiting', waiting || null);
     setText(this.#words, text);
     setAttribute(this.#chip, 'aria-label', texts.label(text));
     setText(this.#title, texts[status].title);

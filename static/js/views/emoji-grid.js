@@ -204,6 +204,11 @@ export class EmojiGrid {
     return /** @type {HTMLElement[]} */ ([...within.querySelectorAll('.picker-cell')]);
   }
 
+  /** @param {string | undefined} id  @returns {HTMLElement | null} The first cell with that emoji. */
+  cellOf(id) {
+    return id ? this.element.querySelector(`.picker-cell[data-id="${CSS.escape(id)}"]`) : null;
+  }
+
   /** @returns {HTMLElement | null} The one cell that Tab reaches. */
   get active() {
     return this.element.querySelector('.picker-cell[tabindex="0"]');
