@@ -49,7 +49,7 @@ async def test_a_reaction_is_pending_then_there_and_flies_in(rooms: Rooms, arriv
     sent = sender.person(name).locator(".sent-reaction")
     await other.has_shown(".reaction-note", me)
     await other.hears(f"{me} sent you wav")
-    await other.page.wait_for_function("window.flights === 1")
+    await other.page.wait_for_function("() => window.flights === 1")
     await expect(sent).to_have_attribute("data-delivery", "in_doubt")
     sender.gate.open()
     shown = await sender.has_shown(".sent-reaction", "confirmed")
