@@ -10,7 +10,7 @@
  * @property {Status} status
  * @property {string | null} transport  `socket`, `events` or `poll`.
  * @property {number | null} retryAt  When it is tried next (ms).
- * @property {number} waiting  Changes without a verdict.
+ * @property {number} waiting  Changes without a verdict, those that are being saved included.
  * @property {number | null} code  The close code or HTTP status behind it.
  * @property {string} lacks  What the server cannot do just now, of `prompt`, `saving` and `uploads`, spaces between;
  *   empty while all is well, and while there is no line to hear it over.

@@ -33,6 +33,7 @@ export class ConnectionChip extends View {
     const text = this.#chipText();
     const said = this.#lacking() ?? texts[status];
     this.#chip.dataset.status = said === texts[status] ? status : 'limited';
+    setAttribute(this.#chip, 'data-waiting', waiting || null);
     setText(this.#words, text);
     setAttribute(this.#chip, 'aria-label', texts.label(text));
     setText(this.#title, said.title);
