@@ -288,6 +288,7 @@ async def running_parts(
     add_cache_gauges(metrics, process_layer, redis_layer, drops)
     add_limit_gauges(metrics, quotas, limits, allowances, sockets.addresses, trail)
 
+    sockets.start()
     await revocations.load()
     hub.notice_head(ALL, dict(await stream_log.heads([ALL])).get(ALL, 0), known=True)
     await fanout.start()
