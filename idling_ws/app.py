@@ -291,6 +291,7 @@ async def running_parts(
     add_limit_gauges(metrics, quotas, limits, allowances, sockets.addresses, trail)
 
     await replicas.start()
+    sockets.start()
     await revocations.load()
     hub.notice_head(ALL, dict(await stream_log.heads([ALL])).get(ALL, 0), known=True)
     await fanout.start()

@@ -56,6 +56,9 @@ class Settings:
     replay_limit: int
     max_connections_per_user: int
     max_connections_per_address: int
+    max_connections: int
+    max_arriving: int
+    max_lag_ms: float
     http_rate_per_min: int
     mutations_per_min: int
     messages_per_s: float
@@ -195,6 +198,9 @@ class _Reader:
             replay_limit=self._integer("REPLAY_LIMIT", 10000, 1, 1_000_000),
             max_connections_per_user=self._integer("MAX_CONNECTIONS_PER_USER", 20, 1, 1_000_000),
             max_connections_per_address=self._integer("MAX_CONNECTIONS_PER_ADDRESS", 1000, 1, 1_000_000),
+            max_connections=self._integer("MAX_CONNECTIONS", 100_000, 1, 10_000_000),
+            max_arriving=self._integer("MAX_ARRIVING", 500, 1, 1_000_000),
+            max_lag_ms=self._number("MAX_LAG_MS", 500, 1, 60_000),
             http_rate_per_min=http_rate_per_min,
             mutations_per_min=self._integer(
                 "MUTATIONS_PER_MIN", max(10 * http_rate_per_min, int(300 * messages_per_s)), 1, 10**11

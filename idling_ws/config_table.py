@@ -72,6 +72,13 @@ SETTINGS: tuple[Setting, ...] = (
         "1000",
         "Sockets and event streams of one address (IPv6: of its /64) on one instance; this machine's own do not count.",
     ),
+    Setting("MAX_CONNECTIONS", "100000", "Sockets of one instance; beyond, 503 before the upgrade."),
+    Setting(
+        "MAX_ARRIVING",
+        "500",
+        "Devices between hello and welcome on one instance; beyond, 4100, or 503 for an event stream.",
+    ),
+    Setting("MAX_LAG_MS", "500", "Once the event loop is later than this for a second, newcomers and reads get 503."),
     Setting(
         "HTTP_RATE_PER_MIN", "600", "Requests a minute of a user over all instances; of an address without one a fifth."
     ),

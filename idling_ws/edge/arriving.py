@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from idling_ws.delivery.joining import Joined
 from idling_ws.domain.errors import AuthError, DeniedError, IdlingError, InvalidError, JsonObject, UnavailableError
 from idling_ws.edge.auditing import note_socket
-from idling_ws.edge.catching_up import RETRY_OVERLOADED_MS
 from idling_ws.edge.parts import Parts
 from idling_ws.edge.sockets import Sockets
 from idling_ws.edge.welcome import welcome
@@ -57,43 +56,51 @@ class Arriving:
         """Recognise the device, bring it up to date, welcome it; or close it with the reason why not."""
         socket = self._socket
         try:
-            if hello.token is not None:
-                claims = await verify(self._parts, hello.token)
-                self._known = Known(claims.user_id, claims.login_id, claims.expires_at)
-            if self._known is None:
-                raise AuthError
-            socket.client = {key: str(hello.client.get(key, "")) for key in ("id", "name", "version")}
-            await self._attach(self._known, hello.cursor)
+            with self._sockets.admission.coming_in():
+                joined = await self._come_in(hello)
+            if joined is not None:
+                await socket.catching_up.finish(joined)
         except (AuthError, DeniedError) as exc:
             _note_refusal(self._parts, socket, "hello", exc, None if self._known is None else self._known.user_id)
             self._parts.metrics.failed(exc.code, WS)
             socket.fail(_closing(exc))
         except UnavailableError as exc:
             self._parts.metrics.failed(exc.code, WS)
-            socket.fail(Close.OVERLOADED, RETRY_OVERLOADED_MS)
+            socket.send_away()
         except Exception:
             log.exception("a socket could not join")
             self._parts.metrics.failed("internal", WS)
             socket.fail(Close.INTERNAL)
 
-    async def _attach(self, who: Known, cursor: object | None) -> None:
+    async def _come_in(self, hello: frames.Hello) -> Joined | None:
+        socket = self._socket
+        if hello.token is not None:
+            claims = await verify(self._parts, hello.token)
+            self._known = Known(claims.user_id, claims.login_id, claims.expires_at)
+        if self._known is None:
+            raise AuthError
+        socket.client = {key: str(hello.client.get(key, "")) for key in ("id", "name", "version")}
+        return await self._attach(self._known, hello.cursor)
+
+    async def _attach(self, who: Known, cursor: object | None) -> Joined | None:
+        """Let the device in; None when it went away, or may not stay."""
         parts, socket = self._parts, self._socket
         if not self._sockets.admit(who.user_id, socket):
             socket.fail(Close.TOO_MANY_CONNECTIONS)
-            return
+            return None
         socket.login_id = who.login_id
         joined = await parts.joining.join(who.user_id, socket, cursor, who.login_id)
         socket.user_id = who.user_id
         if not socket.is_joining:  # the line ended meanwhile
             parts.hub.detach(who.user_id, socket)
-            return
+            return None
         position = joined.position
         if not position.login_is_alive:
             raise LoginEndedError
         if position.suspended_until is not None and position.suspended_until > parts.clock.now():
             raise DeniedError("suspended")
         self._welcome(joined, who)
-        await socket.catching_up.finish(joined)
+        return joined
 
     def _welcome(self, joined: Joined, who: Known) -> None:
         parts, socket = self._parts, self._socket

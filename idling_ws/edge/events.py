@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -18,10 +17,11 @@ from idling_ws.delivery.joining import GoneError, Joined
 from idling_ws.delivery.parcel import Parcel
 from idling_ws.domain.clock import rfc3339
 from idling_ws.domain.errors import InvalidError, RateLimitError, UnavailableError
+from idling_ws.edge.admission import comeback_ms
 from idling_ws.edge.forwarded import address_of
 from idling_ws.edge.parts import PARTS, Parts
 from idling_ws.edge.problems import TRACE_ID, problem
-from idling_ws.edge.sockets import DRAIN_SPREAD_MS, SOCKETS
+from idling_ws.edge.sockets import SOCKETS
 from idling_ws.edge.who import bearer, check_token, identify
 from idling_ws.identity.person import Identity
 from idling_ws.watching.health import TOPIC as HEALTH
@@ -118,7 +118,8 @@ async def _joined(
 ) -> AsyncIterator[tuple[Listener, Joined]]:
     """Join a listener for the length of the block.
 
-    Raises ``RateLimitError`` when its user has too many, ``UnavailableError`` while this instance leaves.
+    Raises ``RateLimitError`` when its user has too many, ``UnavailableError`` while this instance leaves
+    or too many are coming in.
     """
     parts, sockets = request.app[PARTS], request.app[SOCKETS]
     if parts.draining:
@@ -129,7 +130,9 @@ async def _joined(
     try:
         if not sockets.admit(identity.user_id, listener):
             raise RateLimitError(message="Too many connections.", retry_after_ms=RETRY_TOO_MANY_MS)
-        yield listener, await parts.joining.join(identity.user_id, listener, cursor)
+        with sockets.admission.coming_in():
+            joined = await parts.joining.join(identity.user_id, listener, cursor)
+        yield listener, joined
     finally:
         parts.hub.detach(identity.user_id, listener)
         sockets.release(listener)
@@ -242,7 +245,7 @@ async def _tell(
         for notice in listener.take_notices():
             await _write(request, response, b"event: notice\ndata: %b\n\n" % notice)
         await _write_events(request, response, place, listener.take())
-    await _write(request, response, _bye(listener.failed or Close.DRAINING))
+    await _write(request, response, _bye(listener.failed or Close.DRAINING, parts.hub.recipient_count))
 
 
 async def _write_events(
@@ -313,10 +316,10 @@ def _welcome(parts: Parts, joined: Joined) -> bytes:
     return b"event: welcome\nid: %b\ndata: %b\n\n" % (str(joined.reached).encode(), encode(body))
 
 
-def _bye(code: Close) -> bytes:
+def _bye(code: Close, devices: int) -> bytes:
     body = {"type": "bye", "code": int(code), "reason": code.reason, "retry_ms": 0}
     if code is not Close.DRAINING:
         return b"event: bye\ndata: %b\n\n" % encode(body)
     # A browser that knows nothing of ``bye`` waits as long as ``retry`` says.
-    body["retry_ms"] = retry_ms = random.randrange(DRAIN_SPREAD_MS)  # noqa: S311 -- spreads load, guards nothing
+    body["retry_ms"] = retry_ms = comeback_ms(devices)
     return b"event: bye\nretry: %d\ndata: %b\n\n" % (retry_ms, encode(body))

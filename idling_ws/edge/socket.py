@@ -224,6 +224,10 @@ class DeviceSocket:
         self._line.write(text_frame(frames.bye(code, code.reason, retry_ms)))
         self._line.close(code, code.reason)
 
+    def send_away(self) -> None:
+        """Close it because there is too much to do: it may come again in a while, not together with the others."""
+        self.fail(Close.OVERLOADED, self._sockets.admission.retry_ms())
+
     # -- messages --------------------------------------------------------------------
 
     def _take(self, message: JsonObject) -> None:

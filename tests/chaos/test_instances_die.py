@@ -139,7 +139,7 @@ async def test_leaving_says_bye_to_all_and_loses_no_mutation(
 
 
 @pytest.mark.parametrize("frozen", ["postgres", "redis"])
-@pytest.mark.skipif(not FULL_SIZE, reason="a rarer double fault: `make chaos` runs it")
+@pytest.mark.skipif(not FULL_SIZE, reason="a rarer double fault: `make chaos-tests` runs it")
 async def test_leaving_takes_ten_seconds_at_most_when_a_store_is_frozen(
     frail_pair: Pair,
     frail_postgres: PostgresServer,

@@ -145,7 +145,7 @@ async def test_devices_that_never_read_are_closed_and_cost_nobody(
             drain.stop()
 
 
-@pytest.mark.skipif(not FULL_SIZE, reason="a hundred megabytes over loopback: `make chaos` runs it")
+@pytest.mark.skipif(not FULL_SIZE, reason="a hundred megabytes over loopback: `make chaos-tests` runs it")
 async def test_a_replay_that_nobody_reads_is_given_up_and_holds_no_memory(
     frail_pair: Pair, frail_url: str, guests: list[Guest], figures: Callable[..., dict[str, Any]]
 ) -> None:

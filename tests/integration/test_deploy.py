@@ -21,7 +21,6 @@ from click.testing import CliRunner
 
 from idling_ws.config_table import PREFIX, SETTINGS
 from idling_ws.proof.cli import main as check_history
-from tests.integration.test_load_test import until_said
 from tests.support.instances import Instance, running_instances
 from tests.support.servers import RedisServer
 from tests.support.tls_proxy import NGINX, TlsProxy
@@ -139,6 +138,17 @@ async def test_an_instance_leaves_and_nobody_behind_nginx_is_turned_away(behind:
                     message = await again.receive_json()
                     entries += [message] if message["type"] == "entry" else []
                 assert [entry["items"][-1]["mid"] for entry in entries] == mids
+
+
+async def until_said(process: asyncio.subprocess.Process, words: str) -> None:
+    """Read what a load test prints until it says ``words``."""
+    assert process.stdout is not None
+    said = b""
+    while line := await process.stdout.readline():
+        said += line
+        if words in line.decode():
+            return
+    raise AssertionError(f"it ended without saying {words!r}: {said.decode()}")
 
 
 @pytest.mark.skipif(NGINX is None, reason="nginx is not installed: apt-get install nginx-light")
