@@ -203,7 +203,7 @@ async def running_parts(
         ErrorStats(database, instance, clock, metrics.error_counts.totals),
         metrics.failed,
     )
-    health = build_health(settings, clock, fanout, sweeper, metrics)
+    health = build_health(settings, clock, fanout, replicas, sweeper, metrics)
     health.clock_watch.on_jump = jobs.hold_off
     notices = build_notices(
         settings, database, leases, pipeline, health, fanout, keys, instance, clock, web_client, breakers, metrics

@@ -30,7 +30,7 @@ DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 LOAD_TEST = DEPLOY.parent / "scripts" / "load_test.py"
 LAST = "the-last-one"
 USERS, DEVICES = 6, 3
-PATIENCE_S = 90.0
+PATIENCE_S = 240.0
 Behind = tuple[TlsProxy, list[Instance]]
 
 
@@ -152,6 +152,7 @@ async def until_said(process: asyncio.subprocess.Process, words: str) -> None:
 
 
 @pytest.mark.skipif(NGINX is None, reason="nginx is not installed: apt-get install nginx-light")
+@pytest.mark.timeout(300)
 async def test_a_rolling_restart_under_load_loses_nothing(behind: Behind, migrated_url: str, tmp_path: Path) -> None:
     """Each instance leaves and comes back, as in an upgrade; the checker holds every device's record and the database
     against each other.

@@ -25,7 +25,7 @@ from tests.support.steady import Steady, settled
 from tests.support.wire_client import connect, sign_in
 
 COUNT = 2
-PATIENCE_S = 90.0
+PATIENCE_S = 240.0
 
 
 @pytest.mark.parametrize("end", [subprocess.Popen.kill, subprocess.Popen.terminate], ids=["kill -9", "SIGTERM"])
@@ -77,6 +77,7 @@ class Workers(Instance):
         return _children_of(self.pid)
 
 
+@pytest.mark.timeout(300)
 async def test_a_worker_that_is_killed_comes_back_and_its_devices_resume(
     pair_url: str, pair_redis: RedisServer
 ) -> None:
