@@ -94,12 +94,6 @@ async def read_from_replica(base: str, path: str, login: Login) -> Any:
                 return answer
 
 
-async def replica_state(instance: Instance) -> str:
-    """Return what ``/readyz`` says of the replica."""
-    _, body = await asyncio.to_thread(instance.readiness)
-    return str(body["parts"]["replica"])
-
-
 READS = ("/api/sessions", "/api/sessions/active", "/api/lobby", "/api/emojis/usage", "/api/analytics/me")
 
 
@@ -162,7 +156,7 @@ async def test_without_its_replica_an_instance_goes_on(place: Place, fault: str)
         for path in READS:
             await read(place.a.url, path, login)
         await until(lambda: is_state(place.a, "down"))
-        assert (await asyncio.to_thread(place.a.readiness))[1]["status"] == "degraded"
+        await until(lambda: place.a.said_of("status") == "degraded")
         before = await replica_reads(place.a.url)
         assert len((await read(place.a.url, "/api/sessions", login))["sessions"]) == 1
         assert await replica_reads(place.a.url) == before
@@ -178,7 +172,7 @@ async def test_without_its_replica_an_instance_goes_on(place: Place, fault: str)
 
 async def is_state(instance: Instance, state: str) -> bool:
     """Whether ``/readyz`` says so of the replica."""
-    return await replica_state(instance) == state
+    return await asyncio.to_thread(instance.said_of, "replica") == state
 
 
 @pytest.fixture
