@@ -6,6 +6,7 @@ from aiohttp import web
 
 from idling_ws.edge import (
     analytics,
+    browser_errors,
     devices,
     emojis,
     events,
@@ -66,6 +67,9 @@ def add_routes(app: web.Application) -> None:
     get("/api/analytics/emojis", analytics.get_emojis)
     get("/api/analytics/errors", analytics.get_errors)
     get("/api/analytics/me", analytics.get_own)
+
+    post("/api/errors/browser", browser_errors.post_browser_errors)
+    app[browser_errors.TOLD] = browser_errors.Told()
 
     post("/api/emojis/custom", files.post_custom)
     get("/api/emojis/custom", files.list_custom)

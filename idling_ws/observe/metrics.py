@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from idling_ws.domain.clock import Clock
-from idling_ws.observe.error_counts import ErrorCounts
+from idling_ws.observe.error_counts import BROWSER, ErrorCounts
 
 _FAST_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
@@ -112,6 +112,12 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
+        self._browser_errors = Counter(
+            "idling_browser_errors",
+            "Errors that pages reported of themselves, by the name of the JavaScript error",
+            ["name"],
+            registry=self.registry,
+        )
         self._posts = Counter(
             "idling_alert_posts",
             "Posts to the operators' webhook by outcome: sent, refused, failed",
@@ -125,6 +131,11 @@ class Metrics:
     def pushed(self, outcome: str) -> None:
         """Count what became of one Web Push. Outcomes are a small closed set."""
         self._pushes.labels(outcome).inc()
+
+    def browser_failed(self, name: str, count: int) -> None:
+        """Count errors that a page reported of itself. Names are a small closed set."""
+        self._browser_errors.labels(name).inc(count)
+        self.error_counts.add(name, BROWSER, count)
 
     def posted(self, outcome: str) -> None:
         """Count what became of one post to the operators' webhook. Outcomes are a small closed set."""

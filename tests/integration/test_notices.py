@@ -78,7 +78,7 @@ async def test_a_full_disk_is_told_once_and_refuses_pictures_only(migrated_url: 
             async with await connect(a.url, admin.token) as bell, await connect(b.url, guest.token) as device:
                 assert await health_of(device) == {"saving": True, "uploads": False, "prompt": True}
                 async with await listen(b.url, guest.token) as source:
-                    welcome, notice = await source.next(), await source.next()
+                    welcome, notice = await source.next(), await source.next_any()
                 assert (welcome.kind, notice.kind, notice.data["topic"]) == ("welcome", "notice", "health")
                 assert notice.data["data"]["uploads"] is False
                 assert notice.id == welcome.id, "it is no place to come back to"

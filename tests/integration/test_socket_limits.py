@@ -298,17 +298,17 @@ async def test_the_lobby_is_told_to_who_subscribed(pair: Pair) -> None:
             "user": {"id": idler_login.user_id, "name": idler_login.name}, "session": verdict["result"]["session"]
         }  # fmt: skip
         # What the room looks like and who came may be told one after the other: they come by different ways.
-        came = await watcher.expect("notice")
+        came = await watcher.expect("notice", topic="lobby")
         joined = came["data"]["joined"]
         while member not in came["data"]["members"] or member not in joined:
-            came = await watcher.expect("notice")
+            came = await watcher.expect("notice", topic="lobby")
             joined += came["data"]["joined"]
         idler.send({"type": "bye"})
         assert (await idler.expect_close()).code == 1000
-        gone = await watcher.expect("notice")
+        gone = await watcher.expect("notice", topic="lobby")
         left = set(gone["data"]["left"])
         while idler_login.user_id not in left or member in gone["data"]["members"]:
-            gone = await watcher.expect("notice")
+            gone = await watcher.expect("notice", topic="lobby")
             left.update(gone["data"]["left"])
         watcher.send({"type": "unsubscribe", "topic": "lobby"})
         assert (await watcher.expect("unsubscribed"))["topic"] == "lobby"

@@ -94,16 +94,17 @@ class Wire(TcpLine):
     # -- receiving -----------------------------------------------------------------
 
     async def receive(self) -> JsonObject:
-        """Return the next message but for heartbeats, which come when they come.
+        """Return the next message but for heartbeats and news of the server's health, which come when they come.
 
         Raises ``ClosedError`` at the end, ``TimeoutError``.
         """
-        while (message := await self.receive_any())["type"] == "heartbeat":
-            pass
-        return message
+        while True:
+            message = await self.receive_any()
+            if message["type"] != "heartbeat" and (message["type"], message.get("topic")) != ("notice", "health"):
+                return message
 
     async def receive_any(self) -> JsonObject:
-        """Return the next message, be it a heartbeat."""
+        """Return the next message, whatever it is."""
         async with asyncio.timeout(TIMEOUT_S):
             while not self.inbox:
                 if self.closed is not None:
