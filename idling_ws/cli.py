@@ -285,6 +285,22 @@ def doctor() -> None:
         sys.exit(1)
 
 
+@main.command()
+def openapi() -> None:
+    """Print what can be asked for over plain HTTP, as OpenAPI 3.1."""
+    from idling_ws.edge.docs import openapi_document
+
+    click.echo(openapi_document())
+
+
+@main.command()
+def asyncapi() -> None:
+    """Print every frame of the socket, as AsyncAPI 3."""
+    from idling_ws.edge.docs import asyncapi_document
+
+    click.echo(asyncapi_document())
+
+
 @main.group("config")
 def config_group() -> None:
     """The settings."""

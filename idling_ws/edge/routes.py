@@ -7,6 +7,7 @@ from aiohttp import web
 from idling_ws.edge import (
     analytics,
     devices,
+    docs,
     emojis,
     events,
     files,
@@ -86,6 +87,12 @@ def add_routes(app: web.Application) -> None:
     get("/readyz", health.readyz)
     get("/metrics", health.metrics)
     get("/version", health.version)
+
+    get("/api/openapi.json", docs.get_openapi)
+    get("/api/asyncapi.json", docs.get_asyncapi)
+    api_pages = docs.Docs(pages)
+    get("/api/docs", api_pages.page)
+    get("/api/docs/{name}", api_pages.file)
 
     get("/", pages.index)
     get("/inspector", inspector.Inspector(pages).get)
