@@ -15,6 +15,7 @@ from marshmallow import Schema, fields
 from idling_ws.wire import answers as a
 from idling_ws.wire import requests as r
 from idling_ws.wire import schemas
+from idling_ws.wire.describing import constraints
 
 Who = Literal["nobody", "anybody", "somebody", "cookie"]
 Shape = type[Schema]
@@ -67,6 +68,7 @@ class Operation:
         return 409 in self.errors and self.path != "/auth/callback/{provider}"
 
 
+_EMOJI = {"emoji": {"type": "string", **constraints(schemas.Line(1, 64))}}
 _ID = {"id": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}}
 _SESSION = after_change("SessionChanged", session=a.one(a.Session))
 _FAVORITES = after_change("FavoritesChanged", favorites=a.texts())
@@ -142,8 +144,8 @@ _EMOJIS = (
     _get("/api/emojis/search", "By words, with typos forgiven; by one's own taste for who is signed in",
          paged("emojis", a.Emoji), who="anybody", query=r.SearchQuery),
     _get("/api/emojis/favorites", "One's own, in their order", shape("Favorites", favorites=a.texts(), stale=_STALE)),
-    _change("PUT", "/api/emojis/favorites/{emoji}", "Keep one", _FAVORITES),
-    _change("DELETE", "/api/emojis/favorites/{emoji}", "Keep it no longer", _FAVORITES),
+    _change("PUT", "/api/emojis/favorites/{emoji}", "Keep one", _FAVORITES, path_about=_EMOJI),
+    _change("DELETE", "/api/emojis/favorites/{emoji}", "Keep it no longer", _FAVORITES, path_about=_EMOJI),
     _change("POST", "/api/emojis/usage", "Count a use", _USED, body=r.EmojiUsed),
     _get("/api/emojis/usage", "What one used, the most used first", paged("usage", a.EmojiCount), query=r.UsageQuery),
     _get("/api/emojis/popular", "What everybody uses",

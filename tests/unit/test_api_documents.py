@@ -172,6 +172,21 @@ def test_words_are_taken_exactly_when_their_pattern_says_so(activity: str) -> No
         assert is_valid
 
 
+@pytest.mark.parametrize(
+    ("given_count", "taken"), [(3, 3), (3.0, 3), (3.5, None), (True, None), ("3", None), (0, None)]
+)
+def test_a_whole_number_is_what_json_schema_calls_an_integer(given_count: Any, taken: int | None) -> None:
+    """JSON has one kind of number: ``3.0`` is a whole one, and ``true`` is none at all."""
+    args = {"emoji": "1F600", "count": given_count}
+    assert validator(openapi_document(), "EmojiUse").is_valid(args) == (taken is not None)
+    if taken is None:
+        with pytest.raises(InvalidError):
+            schemas.load(schemas.EmojiUse(), args)
+    else:
+        count = schemas.load(schemas.EmojiUse(), args)["count"]
+        assert (type(count), count) == (int, taken)
+
+
 @pytest.mark.parametrize(("command", "document"), [("openapi", openapi_document), ("asyncapi", asyncapi_document)])
 def test_the_command_line_prints_the_same(command: str, document: Any) -> None:
     """Without any server or setting."""
