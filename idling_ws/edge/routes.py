@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from idling_ws.edge import (
+    admin,
     analytics,
     devices,
     docs,
@@ -88,6 +89,12 @@ def add_routes(app: web.Application) -> None:
     get("/metrics", health.metrics)
     get("/version", health.version)
 
+    get("/api/admin/instances", admin.list_instances)
+    get("/api/admin/users", admin.find_users)
+    get("/api/admin/users/{id}", admin.get_user)
+    get("/api/admin/users/{id}/entries", admin.list_entries)
+    post("/api/admin/users/{id}/disconnect", admin.disconnect)
+
     get("/api/openapi.json", docs.get_openapi)
     get("/api/asyncapi.json", docs.get_asyncapi)
     api_pages = docs.Docs(pages)
@@ -96,6 +103,7 @@ def add_routes(app: web.Application) -> None:
 
     get("/", pages.index)
     get("/inspector", inspector.Inspector(pages).get)
+    get("/admin", admin.AdminPage(pages).get)
     for name in TOP_LEVEL:
         get(f"/{name}", pages.top)
     get("/static/{path:.+}", pages.static)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import Schema, fields, validate
 
 from idling_ws.domain.errors import JsonObject
@@ -28,7 +30,7 @@ _PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _BROKEN = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
 
 
-def constraints(field: fields.Field[object]) -> JsonObject:
+def constraints(field: fields.Field[Any]) -> JsonObject:
     """Return what a field of our own says beyond its type, for a document that is checked by machines."""
     match field:
         case Line():

@@ -12,7 +12,7 @@ from idling_ws.wire import answers as a
 from idling_ws.wire.closing import Close
 from idling_ws.wire.frames import ACTIVITIES, MID
 
-TOPICS = ("lobby",)
+TOPICS = ("lobby", "admin", "admin.entries")
 _MID = validate.Regexp(f"^{MID.pattern}$")
 
 

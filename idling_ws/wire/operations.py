@@ -174,6 +174,33 @@ _ANALYTICS = (
         totals=a.anything(optional=False), emojis=a.many(a.EmojiCount)), query=r.DaysQuery),
 )  # fmt: skip
 
+_FOUND: dict[str, Member] = {
+    "id": a.whole(), "name": a.text(), "roles": a.texts(), "suspended_until": a.moment(optional=True)
+}  # fmt: skip
+_CONNECTION = shape(
+    "ConnectionFound", connection=a.text(), over=a.text("socket", "events"), instance=a.text(), address=a.text()
+)
+_ADMIN = (
+    _get("/api/admin/instances", "Which instances are up and how they do (admin)", shape(
+        "Instances",
+        instances=a.many(shape("InstanceUp", instance=a.text(), version=a.text(), started_at=a.moment(),
+                               status=a.text("ready", "degraded", "unready", "draining"), connections=a.whole())),
+        history=fields.List(fields.Dict(), required=True))),
+    _get("/api/admin/users", "People by id, or by how a name begins (admin)",
+         shape("UsersFound", users=a.many(shape("UserFound", **_FOUND))), query=r.UsersQuery),
+    _get("/api/admin/users/{id}", "Somebody, with stream, session, devices and connections (admin; on record)", shape(
+        "UserLookedUp",
+        user=a.one(shape("UserInFull", **_FOUND, bio=a.text(), created_at=a.moment())),
+        stream=a.one(shape("StreamStands", head=a.whole(), audit_rows=a.whole(), published=a.switch(),
+                           waiting_since=a.moment(optional=True))),
+        session=a.one(a.Session, nullable=True), devices=a.many(a.Device), connections=a.many(_CONNECTION),
+        silent_instances=a.texts()), path_about=_ID, errors=(404,)),
+    _get("/api/admin/users/{id}/entries", "What a stream holds, contents and all (admin; on record)",
+         shape("EntriesRead", entries=a.many(a.Entry)), path_about=_ID, query=r.EntriesQuery, errors=(404,)),
+    Operation("POST", "/api/admin/users/{id}/disconnect", "End somebody's connections, or one (admin; on record)",
+              path_about=_ID, body=r.DisconnectAsked, body_required=False, answers={202: _NOTHING}, errors=(404,)),
+)  # fmt: skip
+
 _IDENTITY = (
     Operation("POST", "/auth/guest", "A throw-away account, where that is allowed", "nobody", body=r.GuestEntry,
               body_required=False, answers={201: shape("GuestEntered", user=a.one(a.User), **_TOKENS)}, errors=(403,)),
@@ -213,6 +240,8 @@ _MACHINES = (
 
 _PAGES = (
     _get("/", "The place", "text/html", who="nobody"),
+    Operation("GET", "/admin", "The operator's page (admin)", "nobody", answers={200: "text/html", 303: None},
+              errors=(403,)),
     Operation("GET", "/inspector", "The protocol's playground", "nobody", answers={200: "text/html", 303: None}),
     _get("/sw.js", "The service worker", "text/javascript", who="nobody"),
     _get("/manifest.webmanifest", "What an installed page is called", "application/manifest+json", who="nobody"),
@@ -220,4 +249,4 @@ _PAGES = (
     _get("/static/{path}", "What the pages are made of", "*/*", who="nobody", errors=(404,)),
 )  # fmt: skip
 
-OPERATIONS: tuple[Operation, ...] = (*_CHANGES, *_EMOJIS, *_ANALYTICS, *_IDENTITY, *_MACHINES, *_PAGES)
+OPERATIONS: tuple[Operation, ...] = (*_CHANGES, *_EMOJIS, *_ANALYTICS, *_ADMIN, *_IDENTITY, *_MACHINES, *_PAGES)

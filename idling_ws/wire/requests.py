@@ -119,6 +119,19 @@ class CallbackQuery(ArgumentsSchema):
     error = said("Why there is none.")
 
 
+class UsersQuery(ArgumentsSchema):
+    """Whom to find."""
+
+    q = Line(1, 40, required=True)
+
+
+class EntriesQuery(ArgumentsSchema):
+    """From where on, and how many."""
+
+    after = fields.Integer(validate=validate.Range(0, 10**15 - 1))
+    limit = upto(100)
+
+
 # -- headers -----------------------------------------------------------------------
 
 IfMatch = ArgumentsSchema.from_dict(
@@ -184,6 +197,12 @@ class RefreshGiven(ArgumentsSchema):
     """A refresh token, which works once."""
 
     refresh_token = fields.String(required=True)
+
+
+class DisconnectAsked(ArgumentsSchema):
+    """Which connection; without one, all of them."""
+
+    connection = fields.String(validate=validate.Regexp("^[!-~]{1,64}$"), allow_none=True)
 
 
 class CustomEmojiForm(ArgumentsSchema):

@@ -65,10 +65,8 @@ def ask_everything(
         },
         "operations": operations,
     }
-    schema = schemathesis.openapi.from_dict(
-        json.loads(openapi_document()), config=schemathesis.Config.from_dict(config)
-    )
-    schema = schema.include(path_regex=only) if only is not None else schema.exclude(path_regex=without)
+    whole = schemathesis.openapi.from_dict(json.loads(openapi_document()), config=schemathesis.Config.from_dict(config))
+    schema = whole.include(path_regex=only) if only is not None else whole.exclude(path_regex=without)
     asked, wrong = 0, []
     for event in from_schema(schema).execute():
         if isinstance(event, events.ScenarioFinished):
