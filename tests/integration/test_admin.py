@@ -212,8 +212,7 @@ async def closed_with(device: Device) -> int:
     async with asyncio.timeout(45):
         bye = await device.expect("bye")
         with pytest.raises(ClosedError) as closing:
-            while True:
-                await device.receive()
+            await device.expect("nothing more")
     assert closing.value.code == bye["code"]
     return closing.value.code
 
