@@ -23,6 +23,7 @@ from idling_ws.domain.ids import UserId
 from idling_ws.domain.roles import ROLES
 from idling_ws.embedded import EmbeddedServersError
 from idling_ws.observe.logs import configure
+from idling_ws.observe.tracing import TracingMissingError
 
 log = logging.getLogger("idling_ws")
 
@@ -47,7 +48,7 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
     try:
         uvloop.run(work)
-    except (IdlingError, EmbeddedServersError) as exc:
+    except (IdlingError, EmbeddedServersError, TracingMissingError) as exc:
         raise click.ClickException(str(exc)) from exc
     except Exception as exc:
         # Imported late: the cryptography behind it would slow every command down.
