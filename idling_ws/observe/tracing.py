@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,9 @@ class Tracing:
 
         self._trace, exporter, resource, provider, processor = _libraries()
         self._provider: TracerProvider = provider(
-            resource=resource.create({"service.name": "idling_ws", "service.version": version}),
+            resource=resource.create(
+                {"service.name": os.environ.get("OTEL_SERVICE_NAME") or "idling_ws", "service.version": version}
+            ),
             shutdown_on_exit=False,
         )
         url = f"{endpoint.rstrip('/')}/v1/traces"
