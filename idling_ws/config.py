@@ -19,6 +19,7 @@ from environs import Env, EnvError, EnvValidationError
 from idling_ws.config_providers import read_providers
 from idling_ws.config_push import PushSettings, read_push
 from idling_ws.config_table import PREFIX
+from idling_ws.config_watch import WatchSettings, read_watch
 from idling_ws.identity.providers import ProviderSettings
 from idling_ws.store.files import open_file_store
 
@@ -54,6 +55,9 @@ class Settings:
     replay_limit: int
     max_connections_per_user: int
     max_connections_per_address: int
+    max_connections: int
+    max_arriving: int
+    max_lag_ms: float
     http_rate_per_min: int
     mutations_per_min: int
     messages_per_s: float
@@ -66,6 +70,7 @@ class Settings:
     log_level: str
     otel_endpoint: str | None
     push: PushSettings
+    watch: WatchSettings
     # The sign-in services, from all of ``config_providers``.
     providers: tuple[ProviderSettings, ...]
 
@@ -193,6 +198,9 @@ class _Reader:
             replay_limit=self._integer("REPLAY_LIMIT", 10000, 1, 1_000_000),
             max_connections_per_user=self._integer("MAX_CONNECTIONS_PER_USER", 20, 1, 1_000_000),
             max_connections_per_address=self._integer("MAX_CONNECTIONS_PER_ADDRESS", 1000, 1, 1_000_000),
+            max_connections=self._integer("MAX_CONNECTIONS", 100_000, 1, 10_000_000),
+            max_arriving=self._integer("MAX_ARRIVING", 500, 1, 1_000_000),
+            max_lag_ms=self._number("MAX_LAG_MS", 500, 1, 60_000),
             http_rate_per_min=http_rate_per_min,
             mutations_per_min=self._integer(
                 "MUTATIONS_PER_MIN", max(10 * http_rate_per_min, int(300 * messages_per_s)), 1, 10**11
@@ -209,6 +217,7 @@ class _Reader:
             push=read_push(
                 self._text, self._complain, public_url, private=bool(self._get("PUSH_PRIVATE", "bool", False))
             ),
+            watch=read_watch(self._text, self._complain),
             providers=read_providers(self._text, self._complain),
         )
         if self._problems:

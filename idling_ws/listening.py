@@ -17,6 +17,7 @@ from idling_ws.edge.deadlines import LINGER_S, HeadDeadlines
 from idling_ws.edge.limits import limit_requests
 from idling_ws.edge.parts import PARTS
 from idling_ws.edge.problems import answer_problems, mark
+from idling_ws.edge.putting_off import put_reads_off
 from idling_ws.edge.routes import add_routes
 from idling_ws.edge.sockets import SOCKETS
 from idling_ws.edge.tracing import TRACING, trace_request
@@ -35,7 +36,7 @@ def build_app(settings: Settings, *, database_url: str, redis_url: str) -> web.A
     """Return the application of one instance. Its parts live from start-up to clean-up."""
     app = web.Application(middlewares=[answer_problems, audit_refusals], client_max_size=MAX_BODY_BYTES)
     add_sessions(app, settings)
-    app.middlewares.append(limit_requests)
+    app.middlewares.extend((put_reads_off, limit_requests))
     app.on_response_prepare.append(mark)
 
     tracing = open_tracing(settings.otel_endpoint, __version__)

@@ -15,8 +15,9 @@ from idling_ws.edge.parts import PARTS, Parts
 from idling_ws.edge.problems import TRACE_ID, Handler
 from idling_ws.edge.who import RECOGNISED, SAFE_METHODS
 from idling_ws.identity.caller import CALLER, Caller
-from idling_ws.mutations.pipeline import Asker, new_trace_id
+from idling_ws.mutations.pipeline import Asker
 from idling_ws.store.audit_trail import CONFIRMED, REFUSED, Event
+from idling_ws.wire.tracing import new_trace_id
 
 # Set by who noted a refusal already, with what only it knows.
 NOTED: web.RequestKey[bool] = web.RequestKey("noted", bool)

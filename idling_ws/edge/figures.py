@@ -25,7 +25,7 @@ class Figures:
 
     def _counts(self) -> tuple[float, ...]:
         metrics = self._parts.metrics
-        errors = sum(metrics.error_totals().values())
+        errors = sum(metrics.error_counts.totals().values())
         return metrics.settled, self._parts.hub.delivered, errors, metrics.settled_s
 
     def __call__(self) -> JsonObject:
@@ -42,6 +42,7 @@ class Figures:
                 "postgres": "ok" if parts.database_answers() else "down",
                 "redis": "ok" if parts.fanout.connected else "down",
                 "canary": "ok" if parts.fanout.healthy else "deaf",
+                **parts.health.parts(),
             },
             "connections": parts.hub.recipient_count,
             "sockets": len(self._sockets),

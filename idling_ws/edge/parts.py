@@ -43,6 +43,7 @@ from idling_ws.store.popularity import Popularity
 from idling_ws.store.postgres import Database
 from idling_ws.store.reads import Reads
 from idling_ws.store.sessions import SessionStore
+from idling_ws.watching.health import Health
 
 
 @dataclass(slots=True)
@@ -91,6 +92,7 @@ class Parts:
     browser_sessions: BrowserSessions
     sign_in: SignIn
     metrics: Metrics
+    health: Health
     drain_mutations: Callable[[float], Awaitable[None]]
     draining: bool = False
 

@@ -7,6 +7,7 @@ from aiohttp import web
 from idling_ws.edge import (
     admin,
     analytics,
+    browser_errors,
     devices,
     docs,
     emojis,
@@ -53,6 +54,7 @@ def add_routes(app: web.Application) -> None:
     post("/api/notifications/read", notifications.mark_read)
     get("/api/push/key", notifications.get_push_key)
     get("/api/announcements", notifications.list_announcements)
+    get("/api/notices", notifications.list_notices)
 
     get("/api/emojis/categories", emojis.get_categories)
     get("/api/emojis/categories/{id}", emojis.get_category)
@@ -67,6 +69,9 @@ def add_routes(app: web.Application) -> None:
     get("/api/analytics/emojis", analytics.get_emojis)
     get("/api/analytics/errors", analytics.get_errors)
     get("/api/analytics/me", analytics.get_own)
+
+    post("/api/errors/browser", browser_errors.post_browser_errors)
+    app[browser_errors.TOLD] = browser_errors.Told()
 
     post("/api/emojis/custom", files.post_custom)
     get("/api/emojis/custom", files.list_custom)

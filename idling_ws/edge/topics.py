@@ -9,8 +9,9 @@ from idling_ws.domain.errors import DeniedError, InvalidError, JsonObject
 from idling_ws.edge.auditing import note_socket, note_watching
 from idling_ws.edge.parts import Parts
 from idling_ws.identity.policy import allow
-from idling_ws.mutations.pipeline import Asker, new_trace_id
+from idling_ws.mutations.pipeline import Asker
 from idling_ws.wire import frames
+from idling_ws.wire.tracing import new_trace_id
 
 if TYPE_CHECKING:
     from idling_ws.edge.socket import DeviceSocket

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from idling_ws.mutations.committer import Committer
 from idling_ws.mutations.table import MUTATIONS, Mutation
 from idling_ws.wire.jsontext import canonical
 from idling_ws.wire.schemas import load
+from idling_ws.wire.tracing import new_trace_id
 
 # What a client waits at most for a verdict before it is told to ask again.
 DEADLINE_S = 4.0
@@ -41,11 +41,6 @@ class Asker:
     address: str | None = None
     login_id: str | None = None
     is_away: bool = False
-
-
-def new_trace_id() -> str:
-    """Return 16 hex digits that tie one request to its log lines."""
-    return secrets.token_hex(8)
 
 
 class Pipeline:

@@ -167,7 +167,7 @@ _ANALYTICS = (
          shape("EmojisOfDays", **_RANGE, emojis=a.many(a.EmojiCount)),
          query=r.EmojiRangeQuery),
     _get("/api/analytics/errors", "Errors answered to clients (admin)", shape("ErrorCounts", **_RANGE, errors=a.many(
-        shape("ErrorCount", at=a.moment(), code=a.text(), count=a.whole(), **{"class": a.text()}))),
+        shape("ErrorCount", at=a.moment(), code=a.text(), route=a.text(), count=a.whole(), **{"class": a.text()}))),
         query=r.RangeQuery),
     _get("/api/analytics/me", "What one did", shape(
         "OwnDays", **{"from": a.text(), "to": a.text()}, days=fields.List(fields.Dict(), required=True),
@@ -180,7 +180,13 @@ _FOUND: dict[str, Member] = {
 _CONNECTION = shape(
     "ConnectionFound", connection=a.text(), over=a.text("socket", "events"), instance=a.text(), address=a.text()
 )
+_NOTICE = shape(
+    "OperatorNotice", id=a.text(), kind=a.text(), level=a.text(), title=a.text(), body=a.text(optional=True),
+    raised_at=a.moment(), ended_at=a.moment(optional=True),
+)  # fmt: skip
 _ADMIN = (
+    _get("/api/notices", "What operators were told, the newest first (admin)", paged("notices", _NOTICE),
+         query=r.PageQuery),
     _get("/api/admin/instances", "Which instances are up and how they do (admin)", shape(
         "Instances",
         instances=a.many(shape("InstanceUp", instance=a.text(), version=a.text(), started_at=a.moment(),
@@ -199,6 +205,11 @@ _ADMIN = (
          shape("EntriesRead", entries=a.many(a.Entry)), path_about=_ID, query=r.EntriesQuery, errors=(404,)),
     Operation("POST", "/api/admin/users/{id}/disconnect", "End somebody's connections, or one (admin; on record)",
               path_about=_ID, body=r.DisconnectAsked, body_required=False, answers={202: _NOTHING}, errors=(404,)),
+)  # fmt: skip
+
+_OF_PAGES = (
+    Operation("POST", "/api/errors/browser", "What a page of ours reports of itself", "nobody", body=r.BrowserErrors,
+              answers={204: None}, errors=(403,)),
 )  # fmt: skip
 
 _IDENTITY = (
@@ -249,4 +260,13 @@ _PAGES = (
     _get("/static/{path}", "What the pages are made of", "*/*", who="nobody", errors=(404,)),
 )  # fmt: skip
 
-OPERATIONS: tuple[Operation, ...] = (*_CHANGES, *_EMOJIS, *_ANALYTICS, *_ADMIN, *_IDENTITY, *_MACHINES, *_PAGES)
+OPERATIONS: tuple[Operation, ...] = (
+    *_CHANGES,
+    *_EMOJIS,
+    *_ANALYTICS,
+    *_ADMIN,
+    *_OF_PAGES,
+    *_IDENTITY,
+    *_MACHINES,
+    *_PAGES,
+)

@@ -199,6 +199,21 @@ class RefreshGiven(ArgumentsSchema):
     refresh_token = fields.String(required=True)
 
 
+class BrowserError(ArgumentsSchema):
+    """So many errors at one place: which, in which module of ours, on which line."""
+
+    name = fields.String(required=True)
+    module = fields.String()
+    line = fields.Integer(validate=validate.Range(0, 1_000_000))
+    count = fields.Integer(validate=validate.Range(1, 1000))
+
+
+class BrowserErrors(ArgumentsSchema):
+    """What a page noticed."""
+
+    errors = fields.List(fields.Nested(BrowserError), required=True, validate=validate.Length(1, 20))
+
+
 class DisconnectAsked(ArgumentsSchema):
     """Which connection; without one, all of them."""
 

@@ -17,6 +17,7 @@ from idling_ws.domain import preferences
 from idling_ws.domain.announcements import AUDIENCES, LEVELS
 from idling_ws.domain.errors import InvalidError, JsonObject
 from idling_ws.domain.names import clean_name
+from idling_ws.domain.notices import ENDED, RAISED
 from idling_ws.domain.push import MAX_ENDPOINT, POINT_BYTES, is_point
 from idling_ws.domain.roles import ROLES
 
@@ -263,6 +264,13 @@ class AnnouncementRef(ArgumentsSchema):
     """``announcement.withdraw``, and what the server itself does about one."""
 
     id = Line(1, 64, required=True)
+
+
+class NoticeRef(ArgumentsSchema):
+    """``operator.tell``: the server's own."""
+
+    id = Line(1, 64, required=True)
+    state = fields.String(required=True, validate=validate.OneOf((RAISED, ENDED)))
 
 
 class PushKey(fields.String):

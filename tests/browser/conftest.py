@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from tests.support.chromium import find_chromium, launch_arguments
 from tests.support.instances import Instance, give_own_epoch, running_instances
 from tests.support.servers import PostgresServer, RedisServer
 
+ENDS_WITHIN_S = 30.0
 Arrive = Callable[..., Awaitable[Visitor]]
 
 
@@ -66,11 +69,20 @@ def own_room(postgres: PostgresServer, redis_server: RedisServer, browser_templa
     postgres.drop_database(url)
 
 
+async def ended(ending: Awaitable[None]) -> None:
+    """Wait for an end, but not for ever: whoever does not end goes with this process."""
+    try:
+        await asyncio.wait_for(ending, ENDS_WITHIN_S)
+    except TimeoutError:
+        warnings.warn("the browser has not ended in time", stacklevel=2)
+
+
 @pytest_asyncio.fixture(scope="session")
 async def driver() -> AsyncIterator[Playwright]:
     """What starts browsers and talks to them."""
-    async with async_playwright() as playwright:
-        yield playwright
+    playwright = await async_playwright().start()
+    yield playwright
+    await ended(playwright.stop())
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -78,7 +90,7 @@ async def chromium(driver: Playwright) -> AsyncIterator[Browser]:
     """One browser for all; each visitor has a profile of their own in it."""
     browser = await driver.chromium.launch(executable_path=find_chromium(), args=launch_arguments())
     yield browser
-    await browser.close()
+    await ended(browser.close())
 
 
 @pytest_asyncio.fixture
@@ -100,12 +112,11 @@ async def arrive(chromium: Browser) -> AsyncIterator[Arrive]:
         return visitor
 
     yield one_more
-    try:
-        for visitor in visitors:
-            await visitor.behaved()
-    finally:
-        for visitor in visitors:
-            await visitor.context.close()
+    behaved = await asyncio.gather(*(visitor.behaved() for visitor in visitors), return_exceptions=True)
+    await asyncio.gather(*(visitor.leave() for visitor in visitors))
+    for problem in behaved:
+        if problem is not None:
+            raise problem
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import signal
 import tempfile
 from pathlib import Path
 
-from playwright.async_api import BrowserContext, Playwright
+from playwright.async_api import BrowserContext, Error, Playwright
 
 from tests.support.chromium import find_chromium, launch_arguments
 
@@ -69,8 +69,9 @@ class OwnBrowser:
         """``kill -9`` of all its processes at once: none gets to write or to say goodbye."""
         assert self._context is not None
         assert self._context.browser is not None
-        session = await self._context.browser.new_browser_cdp_session()
-        processes = (await session.send("SystemInfo.getProcessInfo"))["processInfo"]
+        async with asyncio.timeout(GONE_WITHIN_S):
+            session = await self._context.browser.new_browser_cdp_session()
+            processes = (await session.send("SystemInfo.getProcessInfo"))["processInfo"]
         over = asyncio.Event()
         self._context.on("close", lambda _: over.set())
         for process in processes:
@@ -80,10 +81,16 @@ class OwnBrowser:
         self._context = None
 
     async def discard(self) -> None:
-        """End it and drop its profile."""
+        """End it, in order if that goes, and drop its profile."""
         if self._process is not None:
-            await self.kill()
+            with contextlib.suppress(TimeoutError, Error):
+                await self.kill()
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
             await self._process.wait()
         elif self._context is not None:
-            await self.quit()
+            try:
+                await asyncio.wait_for(self.quit(), GONE_WITHIN_S)
+            except TimeoutError:
+                await self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)

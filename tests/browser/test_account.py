@@ -157,6 +157,7 @@ async def test_link_unlink_and_never_the_last(place: Instance, arrive: Arrive) -
     await _row(visitor, "google").get_by_role("button", name="Unlink Google").click()
     await expect(_row(visitor, "google")).to_contain_text("Not linked")
     await expect(_row(visitor, "google").get_by_role("link", name="Link Google")).to_be_visible()
+    await visitor.is_settled()
     assert set((await visitor.state())["accounts"]) == {"twitch"}
 
 
@@ -171,13 +172,14 @@ async def test_two_devices_unlink_and_the_last_slides_back(place: Instance, arri
     there = await arrive(place.url + "/#account", of=here)
     await there.is_live()
     await expect(_row(there, "google")).to_contain_text(LINKED)
-    await there.context.set_offline(offline=True)
+    await there.go_offline()
     await _row(there, "google").get_by_role("button", name="Unlink Google").click()
     await expect(_row(there, "google")).to_contain_text("Not linked")
     await expect(_row(there, "google")).to_have_attribute("data-delivery", re.compile("queued|sent|in_doubt"))
     await _row(here, "twitch").get_by_role("button", name="Unlink Twitch").click()
     await expect(_row(here, "twitch").get_by_role("link", name="Link Twitch")).to_be_visible()
-    await there.context.set_offline(offline=False)
+    await here.is_settled()
+    await there.go_online()
     await expect(there.troubles).to_contain_text("only way back in")
     await expect(_row(there, "google")).to_contain_text(LINKED)
     await expect(_row(there, "twitch")).to_contain_text("Not linked")
@@ -285,7 +287,7 @@ async def test_the_account_page_fits_every_screen_and_thumb(place: Instance, arr
       .filter((one) => one.checkVisibility()).map((one) => one.getBoundingClientRect())
       .filter(({width, height}) => width < 44 || height < 44).length"""
     for width in WIDTHS:
-        await visitor.page.set_viewport_size({"width": width, "height": 800})
+        await visitor.resize(width)
         overflow = await visitor.page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
@@ -303,9 +305,12 @@ async def test_the_account_page_by_keyboard(place: Instance, arrive: Arrive) -> 
     await visitor.page.keyboard.press("Enter")
     await expect(visitor.page.get_by_role("heading", name="Account", exact=True)).to_be_focused()
     await expect(_devices(visitor)).to_have_count(1)
+    # All of it is there before the way through it begins.
+    await expect(_row(visitor, "twitch").get_by_role("button", name="Unlink Twitch")).to_be_visible()
+    await expect(_row(visitor, "google").get_by_role("link", name="Link Google")).to_be_visible()
     expected = ["Change name and words", "Preferences", "Sign out", "Unlink Twitch", "Link Google"]
     expected += ["Link Oidc"] if "OIDC_ISSUER" in place.settings else []
     expected += ["Sign out Chrome on Linux", "Sign out everywhere"]
     for words in expected:
         await visitor.page.keyboard.press("Tab")
-        assert await visitor.page.evaluate("document.activeElement.textContent.trim()") == words
+        await expect(visitor.page.locator(":focus")).to_have_text(words)

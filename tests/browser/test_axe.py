@@ -61,9 +61,9 @@ async def test_axe_finds_nothing_serious(rooms: Rooms, arrive: Arrive, axe: str,
     """The door, the room, each tab and sheet, the picker, the menus, errors and the account page."""
     other = await (await arrive(rooms[1].url)).enter("Cooking soup")
     name = (await other.state())["profile"]["name"]
-    visitor = await arrive(rooms[0].url, reduced_motion="reduce", **LOOKS[look])
+    visitor = await arrive(rooms[0].url, opens=False, **LOOKS[look])
     await visitor.context.add_init_script(axe)
-    await visitor.page.reload()
+    await visitor.page.goto(rooms[0].url)
     inspection = Inspection(visitor)
     is_phone = look.endswith("phone")
     page = visitor.page
@@ -136,14 +136,15 @@ async def test_axe_finds_nothing_serious(rooms: Rooms, arrive: Arrive, axe: str,
     await inspection.close()
     await visitor.session.get_by_role("button", name="Cancel").click()
 
-    await visitor.context.set_offline(offline=True)
-    await expect(visitor.chip).to_have_text("offline")
+    await visitor.go_offline()
     await visitor.press("Pause")
+    await expect(visitor.chip).to_have_text("offline, 1 change waiting")
     await inspection.look("offline, with a change that waits")
-    await visitor.context.set_offline(offline=False)
+    await visitor.go_online()
     await visitor.is_live()
     await visitor.is_settled()
     await visitor.press("End")
+    await expect(visitor.session).to_have_attribute("data-state", "none")
     await inspection.look("no session of one's own")
     await visitor.choose("Account")
     await expect(page.locator("device-list li.row")).to_have_count(1)

@@ -65,19 +65,18 @@ async def test_every_transition_is_walked_and_seen(rooms: Rooms, arrive: Arrive)
     await _walked(visitor, REFUSED)
 
     # What happens to somebody else is not shown before the server has it.
+    await visitor.record(".sent-reaction", "data-delivery")
     await _react(visitor, name)
-    card = visitor.person(name)
-    await expect(card.locator(".sent-reaction")).to_have_attribute("data-delivery", "confirmed")
-    await expect(other.page.locator("#said")).to_contain_text("sent you")
     await _walked(visitor, UNSHOWN)
+    await visitor.has_shown(".sent-reaction", "confirmed")
+    await other.hears("sent you")
 
     # The same to somebody who has left meanwhile: nothing to slide back, and an answer all the same.
-    await visitor.context.set_offline(offline=True)
-    await expect(visitor.chip).to_have_text("offline")
+    await visitor.go_offline()
     await other.press("End")
     await other.is_settled()
     await _react(visitor, name)
-    await visitor.context.set_offline(offline=False)
+    await visitor.go_online()
     await expect(visitor.troubles).to_have_attribute("data-code", "session_not_active")
     await _is_at(visitor, UNSHOWN_REFUSED, "ErrorDisplay")
     await _acknowledge(visitor)
@@ -98,9 +97,7 @@ async def test_every_transition_is_walked_and_seen(rooms: Rooms, arrive: Arrive)
 
 
 async def _react(visitor: Visitor, name: str) -> None:
-    card = visitor.person(name)
-    await card.hover()
-    await card.get_by_role("button", name=f"React to {name}").click()
+    await visitor.person(name).get_by_role("button", name=f"React to {name}").click()
     await visitor.page.get_by_role("dialog").locator(".picker-cell").first.click()
 
 

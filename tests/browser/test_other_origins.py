@@ -6,6 +6,7 @@ Another port of the same host is the same site to a browser, so the cookie goes 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.support.wire_client import metric
 
 Rooms = tuple[Instance, Instance]
 
+DEADLINE_S = 45.0
 # Opens a socket with the cookie and says hello; returns what came of it.
 SOCKET = """base => new Promise(done => {
   const socket = new WebSocket(base.replace('http', 'ws') + '/ws', 'idling.v1');
@@ -76,6 +78,9 @@ async def test_a_page_of_another_port_opens_no_socket(rooms: Rooms, arrive: Arri
     refused = 'idling_http_requests_total{method="GET",status="403"}'
     before = await metric(rooms[0].url, refused)
     assert await from_page(page, foreign, SOCKET, rooms[0].url) == "refused"
+    async with asyncio.timeout(DEADLINE_S):
+        while await metric(rooms[0].url, refused) < before + 1:
+            await asyncio.sleep(0.1)
     assert await metric(rooms[0].url, refused) == before + 1
     assert await from_page(page, rooms[0].url, SOCKET, rooms[0].url) == "welcome"
     await page.close()

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import CDPSession, Locator, Page, expect
+from playwright.async_api import CDPSession, Locator, Page, Worker, expect
 
 from tests.browser.conftest import Arrive
-from tests.browser.visitor import Visitor, is_installed
+from tests.browser.visitor import DEADLINE_MS, Visitor, eventually, is_installed
 from tests.support.instances import Instance, give_own_epoch, running_instances
 from tests.support.push_service import PushService
 from tests.support.scenes import set_scene
@@ -32,15 +32,16 @@ SUBSCRIBE = """(subscription) => {
   PushManager.prototype.subscribe = async () => (current = made);
   PushManager.prototype.getSubscription = async () => current;
 }"""  # noqa: E501 -- JavaScript keeps its own lines
-SHOWN = """navigator.serviceWorker.getRegistration()
-  .then((registration) => registration.getNotifications())
-  .then((notes) => notes.map(({ title, tag }) => [title, tag]))"""
 # To ask the browser for its notes while it is showing one can take that one away: they are noted on the way.
 NOTE = """() => {
   self.notes = [];
   const show = self.registration.showNotification.bind(self.registration);
   self.registration.showNotification = (title, options) =>
     show(title, options).then(() => self.notes.push({ title, ...options }));
+}"""
+SHOWN = """async () => {
+  while (!self.notes.length) await new Promise((resolve) => setTimeout(resolve));
+  return [self.notes[0].title, self.notes[0].tag];
 }"""
 PRESS = """async () => {
   while (!self.notes.length) await new Promise((resolve) => setTimeout(resolve));
@@ -73,7 +74,13 @@ async def _debugger(page: Page) -> tuple[CDPSession, str]:
 
     session.on("ServiceWorker.workerRegistrationUpdated", heard)
     await session.send("ServiceWorker.enable")
-    return session, await known
+    return session, await asyncio.wait_for(known, DEADLINE_MS / 1000)
+
+
+async def _worker(visitor: Visitor) -> Worker:
+    """Return the service worker as the test can reach into it; it may be known a moment later than to the page."""
+    await eventually(lambda: bool(visitor.context.service_workers))
+    return visitor.context.service_workers[0]
 
 
 async def _deliver(page: Page, base: str, text: str) -> None:
@@ -103,7 +110,7 @@ def pushing_room(
 
 async def test_what_stands_in_its_way_is_said(rooms: Rooms, arrive: Arrive) -> None:
     """Off, then refused by the browser's settings, and how to allow it; allowed, but no push service to be had."""
-    visitor = await (await arrive(rooms[0].url)).enter()
+    visitor = await (await arrive(rooms[0].url, worker=True)).enter()
     await is_installed(visitor)
     await visitor.choose("Preferences")
     await expect(_state(visitor)).to_have_text("Off on this device.")
@@ -124,7 +131,7 @@ async def test_what_stands_in_its_way_is_said(rooms: Rooms, arrive: Arrive) -> N
 
 async def test_who_is_away_is_told(pushing_room: Instance, push_service: PushService, arrive: Arrive) -> None:
     """Switched on, off and on, left, waved at: what the server posts, decrypted, makes a note on the device."""
-    visitor = await (await arrive(pushing_room.url, permissions=["notifications"])).enter()
+    visitor = await (await arrive(pushing_room.url, worker=True, permissions=["notifications"])).enter()
     await is_installed(visitor)
     browser = push_service.browser("mine")
     await visitor.page.evaluate(SUBSCRIBE, browser.subscription)
@@ -146,16 +153,18 @@ async def test_who_is_away_is_told(pushing_room: Instance, push_service: PushSer
     await scene.did("reaction.send", {"session": state["session"]["id"], "emoji": "👋"})
     await push_service.posted(browser)
     message = browser.posts[0]["message"]
+    worker = await _worker(visitor)
+    await worker.evaluate(NOTE)
     await _deliver(visitor.page, pushing_room.url, json.dumps(message))
-    await visitor.page.wait_for_function(f"() => {SHOWN}.then((notes) => notes.length === 1)")
-    assert await visitor.page.evaluate(SHOWN) == [[message["title"], message["id"]]]
+    shown = await asyncio.wait_for(worker.evaluate(SHOWN), DEADLINE_MS / 1000)
+    assert shown == [message["title"], message["id"]]
 
 
 async def test_a_note_leads_to_the_page_that_is_open(rooms: Rooms, arrive: Arrive) -> None:
     """And whatever comes, something is shown: a browser takes the right away from who stays silent."""
-    visitor = await (await arrive(rooms[0].url, permissions=["notifications"])).enter()
+    visitor = await (await arrive(rooms[0].url, worker=True, permissions=["notifications"])).enter()
     await is_installed(visitor)
-    [worker] = visitor.context.service_workers
+    worker = await _worker(visitor)
     await worker.evaluate(NOTE)
     for text, title, place in (
         ('{"id":"n1","kind":"device.signed_in","title":"A phone signed in."}', "A phone signed in.", "account"),
@@ -163,7 +172,7 @@ async def test_a_note_leads_to_the_page_that_is_open(rooms: Rooms, arrive: Arriv
         ("not what we send", None, "bell"),
     ):
         await _deliver(visitor.page, rooms[0].url, text)
-        said, is_closed = await worker.evaluate(PRESS)
+        said, is_closed = await asyncio.wait_for(worker.evaluate(PRESS), DEADLINE_MS / 1000)
         assert said == title or (title is None and said)
         assert is_closed
         await expect(visitor.page).to_have_url(f"{rooms[0].url}/#{place}")

@@ -25,12 +25,12 @@ async def test_nothing_is_wider_than_the_screen(rooms: Rooms, arrive: Arrive, sc
     """From 320 to 1920 px, with words as long as they may be; each tab, the door, and the sheets."""
     visitor = await arrive(rooms[0].url, color_scheme=scheme)
     for width in WIDTHS:
-        await visitor.page.set_viewport_size({"width": width, "height": 800})
+        await visitor.resize(width)
         await _is_within(visitor.page)
-    await visitor.page.set_viewport_size({"width": 1440, "height": 900})
+    await visitor.resize(1440, 900)
     await visitor.enter("W" * 80)
     for width in WIDTHS:
-        await visitor.page.set_viewport_size({"width": width, "height": 800})
+        await visitor.resize(width)
         for tab in ("me", "bell", "room") if width < 900 else ():
             await visitor.page.locator(f".tab[data-tab={tab}]").click()
             await _is_within(visitor.page)
@@ -109,7 +109,7 @@ async def test_a_screen_reader_hears_what_counts(rooms: Rooms, arrive: Arrive) -
     await expect(page.get_by_role("button", name="Connection: live")).to_be_visible()
     await expect(page.get_by_role("timer")).to_have_attribute("aria-label", re.compile("Idling for"))
     await expect(page.get_by_role("list", name="The room")).to_be_visible()
-    await visitor.context.set_offline(offline=True)
-    await expect(page.locator("#said")).to_have_text("Connection: offline")
-    await visitor.context.set_offline(offline=False)
-    await expect(page.locator("#said")).to_have_text("Connection: live")
+    await visitor.go_offline()
+    await visitor.hears("Connection: offline")
+    await visitor.go_online()
+    await visitor.hears("Connection: live")

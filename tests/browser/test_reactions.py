@@ -28,6 +28,7 @@ async def _two(rooms: Rooms, arrive: Arrive, **options: object) -> tuple[Visitor
     name = (await other.state())["profile"]["name"]
     await expect(sender.person(name)).to_be_visible()
     await other.page.evaluate(WATCH_FLIGHTS)
+    await other.record(".reaction-note")
     return sender, other, name
 
 
@@ -39,19 +40,21 @@ async def _react(sender: Visitor, name: str, words: str) -> None:
 
 async def test_a_reaction_is_pending_then_there_and_flies_in(rooms: Rooms, arrive: Arrive) -> None:
     """On the card at once, confirmed when the server has it; the other hears who and what."""
-    sender, other, name = await _two(rooms, arrive)
+    sender, other, name = await _two(rooms, arrive, reduced_motion="no-preference")
     me = (await sender.state())["profile"]["name"]
     assert sender.gate is not None
     sender.gate.holds = True
+    await sender.record(".sent-reaction", "data-delivery")
     await _react(sender, name, "waving hand")
     sent = sender.person(name).locator(".sent-reaction")
-    await expect(sent).to_have_attribute("data-delivery", "sent")
-    await expect(other.page.locator(".reaction-note")).to_contain_text(me)
-    await expect(other.page.locator("#said")).to_contain_text(f"{me} sent you wav")
-    assert await other.page.evaluate("window.flights") == 1
+    await other.has_shown(".reaction-note", me)
+    await other.hears(f"{me} sent you wav")
+    await other.page.wait_for_function("() => window.flights === 1")
     await expect(sent).to_have_attribute("data-delivery", "in_doubt")
     sender.gate.open()
-    await expect(sent).to_have_attribute("data-delivery", "confirmed")
+    shown = await sender.has_shown(".sent-reaction", "confirmed")
+    assert shown[-3:] == ["sent", "in_doubt", "confirmed"]
+    await sender.is_settled()
     assert len((await other.state())["notifications"]["items"]) == 1
     assert (await sender.state())["recent_emojis"][0] == "1F44B"
     await expect(sent).to_be_hidden()
@@ -60,13 +63,13 @@ async def test_a_reaction_is_pending_then_there_and_flies_in(rooms: Rooms, arriv
 async def test_a_reaction_to_somebody_who_left_says_so(rooms: Rooms, arrive: Arrive) -> None:
     """Sent without a line while they end: it goes from the card, and the reason is said."""
     sender, other, name = await _two(rooms, arrive)
-    await sender.context.set_offline(offline=True)
+    await sender.go_offline()
     await sender.page.get_by_role("button", name=f"React to {name}").click()
     await sender.page.locator("[data-section=recent] .picker-cell").first.click()
     await expect(sender.person(name).locator(".sent-reaction")).to_be_visible()
     await other.press("End")
     await other.is_settled()
-    await sender.context.set_offline(offline=False)
+    await sender.go_online()
     await expect(sender.troubles).to_contain_text("stopped idling in the meantime")
     await expect(sender.person(name)).to_have_count(0)
 
@@ -80,6 +83,7 @@ async def test_nothing_flies_for_who_wants_it_still(rooms: Rooms, arrive: Arrive
         await other.page.get_by_role("switch", name="Keep everything still").click()
         await expect(other.page.locator("html")).to_have_attribute("data-motion", "still")
         await other.page.keyboard.press("Escape")
+    me = (await sender.state())["profile"]["name"]
     await _react(sender, name, "red heart")
-    await expect(other.page.locator(".reaction-note")).to_be_visible()
+    await other.has_shown(".reaction-note", me)
     assert await other.page.evaluate("window.flights") == 0

@@ -15,11 +15,12 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.crash import crash
+from tests.browser.in_page import OUTBOX
 from tests.browser.own_browser import OwnBrowser
 from tests.browser.visitor import Visitor, is_installed
 from tests.support.instances import Instance
 
-STORMS = int(os.environ.get("IDLING_STORMS", "4"))
+STORMS = int(os.environ.get("IDLING_STORMS", "2"))
 NUMBERS = [int(os.environ["IDLING_STORM"])] if "IDLING_STORM" in os.environ else range(1, STORMS + 1)
 STEPS = 12
 
@@ -29,6 +30,13 @@ REWORD = """(words) => {
   form.querySelector('input').value = words;
   form.requestSubmit();
 }"""
+
+
+KEPT = f"""async () => {{
+  const waiting = Number(document.querySelector('.chip').dataset.waiting ?? 0);
+  const kept = await ({OUTBOX})();
+  return kept.filter(({{ delivery }}) => ['queued', 'sent', 'in_doubt'].includes(delivery)).length >= waiting;
+}}"""
 
 
 class Storm:
@@ -79,6 +87,10 @@ class Storm:
             state = "paused" if self.is_paused else "active"
             await expect(page.locator("my-session")).to_have_attribute("data-state", state)
 
+    async def is_kept(self) -> None:
+        """Wait until what waits is on the disk: the page does not wait for a slow one for longer than a second."""
+        await self.visitor.page.wait_for_function(KEPT)
+
     async def switch(self) -> None:
         """Go offline or back."""
         self.is_offline = not self.is_offline
@@ -117,6 +129,7 @@ class Storm:
 
     async def begin_to_say(self) -> str | None:
         """Maybe say something at the very moment before the page ends."""
+        await self.is_kept()
         if self.dice.random() < 0.5:
             return None
         words = f"edit {self.shown}"

@@ -45,16 +45,22 @@ HOSTILE = "<img src=x onerror=alert(2)>"
 
 
 async def test_it_is_shown_as_it_was_written(rooms: Rooms, arrive: Arrive) -> None:
-    """As activity and words about oneself, seen by its author and by everybody in the room."""
-    author = await (await arrive(rooms[0].url)).enter("Reading")
+    """As activity and words about oneself, seen by its author; and by everybody in the room."""
     reader = await (await arrive(rooms[1].url)).enter("Looking")
-    name = (await author.state())["profile"]["name"]
+    said: dict[str, str] = {}
+    for number, text in enumerate(CORPUS):
+        login = await sign_in(rooms[0].url)
+        words = {"activity": text, "emoji": "1F4D6"}
+        await _change(rooms[0].url, login.token, "session.start", words, f"say-{number}")
+        said[login.name] = text
+    for name, text in said.items():
+        await expect(reader.person(name).locator(".person-activity")).to_have_text(text.strip())
+    author = await (await arrive(rooms[0].url)).enter("Reading")
     told = author.change("Change your few words")
     made_at = ""
     for text in CORPUS:
         await author.reword(text)
         await expect(author.activity).to_have_text(text.strip())
-        await expect(reader.person(name).locator(".person-activity")).to_have_text(text.strip())
         await author.choose("Profile")
         await author.page.get_by_label("A few words about you").fill(text)
         await author.page.get_by_role("button", name="Save").click()
@@ -62,6 +68,7 @@ async def test_it_is_shown_as_it_was_written(rooms: Rooms, arrive: Arrive) -> No
         newest = told.first.locator("time")
         await expect(newest).not_to_have_attribute("datetime", made_at)
         made_at = str(await newest.get_attribute("datetime"))
+        await author.is_settled()
         await expect(told.first).to_have_attribute("data-delivery", "confirmed")
         assert (await author.state())["profile"]["bio"] == text
 
@@ -136,7 +143,7 @@ async def test_what_the_place_and_others_tell_stays_text(rooms: Rooms, arrive: A
             rooms[1].url, fan.token, "reaction.send", {"session": session, "emoji": "1F375"}, f"wave-{number}"
         )
     for width in (1440, 390):
-        await visitor.page.set_viewport_size({"width": width, "height": 844})
+        await visitor.resize(width, 844)
         if width == 390:
             await visitor.page.locator(".tab[data-tab=bell]").click()
         for text in HOSTILE_NAMES:

@@ -3,69 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Callable
 from typing import Any, Self
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page, WebSocketRoute, expect
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page, expect
+from playwright.async_api import TimeoutError as TooLateError
 
+from tests.browser.in_page import DRAWN, NO_WORKER, NOTICED, OUTBOX, RECORD, WATCH
 from tests.browser.own_browser import OwnBrowser
+from tests.browser.socket_gate import SocketGate
 
 # Long for two busy cores; nothing here waits that long unless something is wrong.
 DEADLINE_MS = 45_000
 SOCKET = re.compile(r"/ws$")
 expect.set_options(timeout=DEADLINE_MS)
 
-# Before any script of the page: what the content security policy refused, and anything that ran but should not have.
-WATCH = """
-  window.violations = [];
-  window.ran = [];
-  addEventListener('securitypolicyviolation', (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
-  window.alert = window.confirm = window.prompt = (text) => window.ran.push(String(text));
-"""  # noqa: E501 -- JavaScript keeps its own lines
+# What nobody wants to wait for at the end of a test, whatever the browser is busy with.
+ANSWERS_WITHIN_S = 10.0
+CLOSES_WITHIN_S = 20.0
 
 
-@dataclass
-class SocketGate:
-    """Stands between a page and its sockets: may refuse them, hold back what the server says, or let it come late."""
-
-    refuses: bool = False
-    holds: bool = False
-    delay_s: float = 0.0
-    opened: int = 0
-    held: list[tuple[WebSocketRoute, str | bytes]] = field(default_factory=list)
-    newest: WebSocketRoute | None = None
-
-    async def serve(self, route: WebSocketRoute) -> None:
-        """Take a socket that the page opens."""
-        if self.refuses:
-            await route.close(code=1011)
-            return
-        self.opened += 1
-        self.newest = route
-        server = route.connect_to_server()
-        server.on_message(lambda message: self._pass(route, message))
-        route.on_message(server.send)
-
-    def _pass(self, route: WebSocketRoute, message: str | bytes) -> None:
-        if self.holds:
-            self.held.append((route, message))
-        else:
-            asyncio.get_running_loop().call_later(self.delay_s, route.send, message)
-
-    def say(self, frame: Mapping[str, Any]) -> None:
-        """Tell the page something in the server's place."""
-        assert self.newest is not None
-        self.newest.send(json.dumps(frame))
-
-    def open(self) -> None:
-        """Let pass what was held, and everything after it."""
-        self.holds = False
-        held, self.held = self.held, []
-        for route, message in held:
-            route.send(message)
+async def eventually(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so that events of the browser make true."""
+    async with asyncio.timeout(DEADLINE_MS / 1000):
+        while not is_so():
+            await asyncio.sleep(0.05)
 
 
 class Visitor:
@@ -77,36 +42,49 @@ class Visitor:
         self.base = base
         self.gate: SocketGate | None = None
         self.errors: list[str] = []
-        self._watch(page)
+        self.has_entered = False
+        self._watch(context)
 
-    def _watch(self, page: Page) -> None:
-        page.set_default_timeout(DEADLINE_MS)
-        page.on("pageerror", lambda error: self.errors.append(error.stack or str(error)))
-        page.on("console", self._listen)
+    def _watch(self, context: BrowserContext) -> None:
+        """Listen to every page there is and will be, also one that is gone when somebody asks."""
+        context.set_default_timeout(DEADLINE_MS)
+        context.on("weberror", lambda error: self.errors.append(error.error.stack or str(error.error)))
+        context.on("console", self._listen)
 
     def _listen(self, said: ConsoleMessage) -> None:
-        # Also what a page said that is gone by now, and what its policy refused before any script ran.
-        if "Content Security Policy" in said.text:
+        # What its policy refused before any script ran only the browser says.
+        if "Content Security Policy" in said.text or said.text.startswith(NOTICED):
             self.errors.append(said.text)
 
     @classmethod
     async def arrive(
-        cls, browser: Browser, base: str, *, of: Visitor | None = None, gated: bool = False, **options: Any
+        cls,
+        browser: Browser,
+        base: str,
+        *,
+        of: Visitor | None = None,
+        gated: bool = False,
+        worker: bool = False,
+        opens: bool = True,
+        **options: Any,
     ) -> Self:
         """Open the page at ``base``; ``of`` makes it another device of the same person.
 
-        ``options`` are those of ``Browser.new_context``.
+        With ``worker`` there is a service worker. ``options`` are those of ``Browser.new_context``; nothing
+        moves unless they say so.
         """
+        options.setdefault("reduced_motion", "reduce")
         state: Any = None
         if of is not None:
             state = {"cookies": (await of.context.storage_state())["cookies"], "origins": []}
         context = await browser.new_context(storage_state=state, **options)
-        await context.add_init_script(WATCH)
+        await context.add_init_script(WATCH if worker else WATCH + NO_WORKER)
         visitor = cls(context, await context.new_page(), base)
         if gated:
             visitor.gate = SocketGate()
             await visitor.page.route_web_socket(SOCKET, visitor.gate.serve)
-        await visitor.page.goto(base)
+        if opens:
+            await visitor.page.goto(base)
         return visitor
 
     @classmethod
@@ -123,15 +101,14 @@ class Visitor:
         self.context = await browser.start()
         await self.context.add_init_script(WATCH)
         await self.context.set_offline(offline=offline)
+        self._watch(self.context)
         self.page = self.context.pages[0]
-        self._watch(self.page)
         await self.page.goto(self.base)
 
     async def come_again(self) -> None:
         """Close the page and open it anew, as after a walk."""
         await self.page.close()
         page = await self.context.new_page()
-        self._watch(page)
         self.page = page
         if self.gate is not None:
             await page.route_web_socket(SOCKET, self.gate.serve)
@@ -172,17 +149,38 @@ class Visitor:
         await expect(self.chip).to_have_text("live", timeout=DEADLINE_MS)
 
     async def is_settled(self) -> None:
-        """Wait until nothing is pending any more."""
-        # What was just done is drawn in the next frame; before it the page still looks settled.
-        await self.page.evaluate(
-            "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
-        )
-        await expect(self.session).not_to_have_attribute("data-delivery", re.compile("."), timeout=DEADLINE_MS)
+        """Wait until nothing at all is pending on the page: of no kind, shown or not, in no tab."""
+        # What was just done is counted at once and drawn in the next frame.
+        await self.page.evaluate(DRAWN)
+        await expect(self.chip).not_to_have_attribute("data-waiting", re.compile("."))
+
+    async def is_saved(self, count: int) -> list[dict[str, Any]]:
+        """Wait until so many changes are in the outbox on the disk, and return them."""
+        is_so = f"(count) => ({OUTBOX})().then(({{ length }}) => length === count)"
+        await self.page.wait_for_function(is_so, arg=count, polling=100)
+        saved: list[dict[str, Any]] = await self.page.evaluate(OUTBOX)
+        return saved
+
+    async def hears(self, words: str) -> None:
+        """Wait until a screen reader has been told so; something else may have been said since."""
+        await self.page.wait_for_function("(words) => window.heard.some((text) => text.includes(words))", arg=words)
+
+    async def record(self, selector: str, attribute: str | None = None) -> None:
+        """Note from now on what an attribute, or the visible text, of such elements was."""
+        await self.page.evaluate(RECORD, [selector, attribute])
+
+    async def has_shown(self, selector: str, words: str) -> list[str]:
+        """Wait until a record holds a value with these words; return all of it."""
+        is_so = "([selector, words]) => window.recorded[selector].some((value) => value.includes(words))"
+        await self.page.wait_for_function(is_so, arg=[selector, words])
+        shown: list[str] = await self.page.evaluate("(selector) => window.recorded[selector]", selector)
+        return shown
 
     # -- what they do ----------------------------------------------------------------
 
     async def enter(self, activity: str = "Reading") -> Self:
         """Come in as a guest who says what they are doing, and wait until it is so."""
+        self.has_entered = True
         await self.page.locator("welcome-view input").fill(activity)
         await self.page.keyboard.press("Enter")
         await expect(self.activity).to_have_text(activity)
@@ -211,6 +209,21 @@ class Visitor:
         await self.session.locator(".session-form:visible input").fill(activity)
         await self.page.keyboard.press("Enter")
 
+    async def go_offline(self) -> None:
+        """Lose the line, and wait until the page has noticed: what is done from now on waits."""
+        await self.context.set_offline(offline=True)
+        await expect(self.chip).to_have_text(re.compile("^offline"))
+
+    async def go_online(self) -> None:
+        """Have the line back."""
+        await self.context.set_offline(offline=False)
+
+    async def resize(self, width: int, height: int = 800) -> None:
+        """Give the page another size, and let it draw itself anew."""
+        await self.page.set_viewport_size({"width": width, "height": height})
+        await self.page.wait_for_function("(width) => innerWidth === width", arg=width)
+        await self.page.evaluate(DRAWN)
+
     # -- what the server knows -------------------------------------------------------
 
     async def ask(self, path: str) -> Any:
@@ -235,20 +248,24 @@ class Visitor:
         )
 
     async def behaved(self) -> None:
-        """Raise if a script ran that should not have, the policy was violated, or the page threw."""
-        noticed = await self._noticed()
-        assert noticed == {"violations": [], "ran": []}, noticed
+        """Raise if a script ran that should not have, the policy was violated, or a page threw."""
+        # What it said before it answers has come before the answer. One that is going elsewhere need not answer.
+        with contextlib.suppress(Error, TooLateError, TimeoutError):
+            await asyncio.wait_for(self.page.evaluate("0"), ANSWERS_WITHIN_S)
         assert self.errors == [], self.errors
 
-    async def _noticed(self) -> Any:
-        """Return what the page has noted about itself; one that is just going elsewhere is asked where it arrives."""
-        while True:
-            try:
-                return await self.page.evaluate("({ violations: window.violations, ran: window.ran })")
-            except Error as error:
-                if "Execution context was destroyed" not in error.message:
-                    raise
-                await self.page.wait_for_load_state()
+    async def leave(self) -> None:
+        """Take the person out of the room and close the browser's profile, in any case and soon."""
+        try:
+            async with asyncio.timeout(CLOSES_WITHIN_S):
+                if self.has_entered:
+                    with contextlib.suppress(Error):
+                        await self.context.request.post(
+                            f"{self.base}/api/sessions/end", data={}, headers={"Origin": self.base}
+                        )
+                await self.context.close()
+        except (Error, TimeoutError) as error:
+            warnings.warn(f"a profile was left to the browser's end: {error!r}", stacklevel=1)
 
 
 async def is_installed(visitor: Visitor) -> None:

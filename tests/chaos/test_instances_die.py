@@ -22,9 +22,15 @@ from tests.support.servers import PostgresServer, RedisServer
 from tests.support.steady import Steady, settled
 from tests.support.wire_client import connect
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
 
 Pair = tuple[Instance, Instance]
+
+# What is promised, with what a busy machine adds: judged by a run at full size, on a machine that has nothing
+# else to do. Beside a whole suite how long something takes tells of the neighbours; that it comes, of the server.
+TOLD_S = sized(60.0, 4.0)
+LEFT_S = sized(60.0, 10.0)
+NOTICED_S = sized(60.0, 8.0)
 Figures = Callable[..., dict[str, Any]]
 
 
@@ -51,6 +57,13 @@ async def status(instance: Instance) -> str:
     return str((await asyncio.to_thread(instance.readiness))[1]["status"])
 
 
+async def until_status(instance: Instance, wanted: str) -> None:
+    """Wait until ``/readyz`` calls it so."""
+    async with asyncio.timeout(60):
+        while await status(instance) != wanted:
+            await asyncio.sleep(0.05)
+
+
 async def test_what_a_killed_instance_had_committed_is_told_by_the_other(
     frail_pair: Pair, frail_url: str, guests: list[Guest], hole: Blackhole, figures: Figures
 ) -> None:
@@ -67,15 +80,14 @@ async def test_what_a_killed_instance_had_committed_is_told_by_the_other(
                     await asyncio.sleep(0.005)
                 since = time.monotonic()
                 doomed.kill()
-            await device.reach(head + 1, timeout_s=6)
+            await device.reach(head + 1)
             delays.append(round(time.monotonic() - since, 3))
             hole.drop()
             await asyncio.to_thread(doomed.start)
         check_against_log([device], frail_url)
-        assert await status(staying) == "ready"
+        await until_status(staying, "ready")
     figures(delays_s=delays)
-    # Two seconds are promised; the rest is what a busy machine adds.
-    assert max(delays) < 4
+    assert max(delays) < TOLD_S
 
 
 async def test_instances_killed_under_load_lose_nothing(
@@ -91,7 +103,7 @@ async def test_instances_killed_under_load_lose_nothing(
                 instance.kill()
                 await asyncio.sleep(0.7)
                 await asyncio.to_thread(instance.start)
-        await settled(devices)
+        await settled(devices, frail_url)
         figures(
             entries=check_against_log(devices, frail_url, repeats=True),
             resumed=sum(device.welcomes - 1 for device in devices),
@@ -115,9 +127,10 @@ async def test_leaving_says_bye_to_all_and_loses_no_mutation(
             exit_status = await asyncio.to_thread(leaving.terminate)
             took_s = time.monotonic() - since
             await asyncio.sleep(1)
+        await settled(devices, frail_url)
         figures(took_s=took_s, entries=check_against_log(devices, frail_url, repeats=True))
         assert exit_status == 0
-        assert took_s < 10
+        assert took_s < LEFT_S
         assert work.statuses() == {"confirmed"}
         assert [device.closes for device in devices] == [[4200]] * len(devices)
         assert [device.goodbyes[0]["code"] for device in devices] == [4200] * len(devices)
@@ -126,7 +139,7 @@ async def test_leaving_says_bye_to_all_and_loses_no_mutation(
 
 
 @pytest.mark.parametrize("frozen", ["postgres", "redis"])
-@pytest.mark.skipif(not FULL_SIZE, reason="a rarer double fault: `make chaos` runs it")
+@pytest.mark.skipif(not FULL_SIZE, reason="a rarer double fault: `make chaos-tests` runs it")
 async def test_leaving_takes_ten_seconds_at_most_when_a_store_is_frozen(
     frail_pair: Pair,
     frail_postgres: PostgresServer,
@@ -164,21 +177,20 @@ async def test_a_deaf_instance_notices_says_so_and_catches_up(
     """Its connections to Redis stay up, yet nothing comes back over them: the canary finds out."""
     hearing, deaf = frail_pair
     async with gathered([Roamer(guests[0], [url]) for url in (hearing.url, deaf.url)]) as (writer, device):
-        while await status(deaf) != "ready":
-            await asyncio.sleep(0.05)
+        await until_status(deaf, "ready")
         hole.swallow()
         since = time.monotonic()
         await writer.verdict(writer.ask("profile.update", {"bio": "can you hear me"}))
-        while await status(deaf) != "degraded":
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(60):
+            while (await asyncio.to_thread(deaf.readiness))[1]["parts"]["canary"] != "deaf":
+                await asyncio.sleep(0.05)
         noticed_s = time.monotonic() - since
-        assert (await asyncio.to_thread(deaf.readiness))[1]["parts"]["canary"] == "deaf"
-        await device.reach(writer.user_seq, timeout_s=8)
+        assert await status(deaf) == "degraded"
+        await device.reach(writer.user_seq)
         hole.let_through()
-        while await status(deaf) != "ready":
-            await asyncio.sleep(0.05)
+        await until_status(deaf, "ready")
         await writer.verdict(writer.ask("profile.update", {"bio": "and now"}))
-        await device.reach(writer.user_seq, timeout_s=4)
+        await device.reach(writer.user_seq)
         check_against_log([writer, device], frail_url)
     figures(noticed_s=noticed_s)
-    assert noticed_s < 8
+    assert noticed_s < NOTICED_S

@@ -15,8 +15,10 @@ export class Announcer {
   #shown = null;
   /** @type {Map<string, Set<(data: Json) => void>>} */
   #topics = new Map();
+  /** Changes on their way into the outbox. */
+  #saving = 0;
   /** @type {Connection} */
-  connection = { status: 'stopped', transport: null, retryAt: null, waiting: 0, code: null };
+  connection = { status: 'stopped', transport: null, retryAt: null, waiting: 0, code: null, lacks: '' };
 
   /**
    * @param {Emitter} events
@@ -47,10 +49,18 @@ export class Announcer {
   /** @param {Partial<Connection>} words  What is to be said of the line; how much waits is known here. */
   say(words) {
     const old = this.connection;
-    const next = { ...old, ...words, waiting: this.#replica.changes.filter(isPending).length };
-    if (/** @type {const} */ (['status', 'transport', 'retryAt', 'waiting', 'code']).every((key) => next[key] === old[key])) return;
+    const next = { ...old, ...words, waiting: this.#saving + this.#replica.changes.filter(isPending).length };
+    if (/** @type {const} */ (['status', 'transport', 'retryAt', 'waiting', 'code', 'lacks']).every((key) => next[key] === old[key])) return;
     this.connection = next;
     this.#events.emit('connection', next);
+  }
+
+  /** A change waits from the moment that it is done, not only once it is saved. @param {Promise<unknown>} saved */
+  async whileSaving(saved) {
+    this.#saving += 1;
+    this.say({});
+    await saved;
+    this.#saving -= 1;
   }
 
   /** @param {Frame} frame */

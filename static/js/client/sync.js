@@ -173,9 +173,9 @@ export class Sync {
   async take(change, isValid) {
     const journal = this.#journal;
     const { account } = this;
-    await within(this.#env.clock, journal?.note({ put: [change] }), SAVED_WITHIN_MS);
+    await this.#announcer.whileSaving(within(this.#env.clock, journal?.note({ put: [change] }), SAVED_WITHIN_MS));
     // Somebody else has come in meanwhile: it waits in the outbox of who did it.
-    if (account !== this.account) return;
+    if (account !== this.account) return this.#announcer.say({});
     this.#sharing.added({ put: [this.#replica.begin(change, isValid)] });
     this.publish();
   }

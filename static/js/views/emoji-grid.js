@@ -77,7 +77,7 @@ export class EmojiGrid {
   }
 
   /** @param {Section} section */
-  #section({ id, title, count, tools }) {
+  #section({ id, title, count, tools, load }) {
     const heading = `picker-${id}`;
     const rows = el('div', { class: 'picker-rows', role: 'presentation' });
     const height = Math.ceil(count / this.#columns) * CELL;
@@ -91,6 +91,8 @@ export class EmojiGrid {
     );
     // Until it has been drawn once it is as high as it will be: the scroll bar tells the truth.
     group.style.containIntrinsicBlockSize = `auto ${HEADING + height}px`;
+    // What is empty and will stay so until something changes takes no room from the start.
+    group.hidden = !count && !tools && !load;
     return group;
   }
 
@@ -202,6 +204,11 @@ export class EmojiGrid {
   /** @param {HTMLElement} [within]  @returns {HTMLElement[]} */
   cells(within = this.element) {
     return /** @type {HTMLElement[]} */ ([...within.querySelectorAll('.picker-cell')]);
+  }
+
+  /** @param {string | undefined} id  @returns {HTMLElement | null} The first cell with that emoji. */
+  cellOf(id) {
+    return id ? this.element.querySelector(`.picker-cell[data-id="${CSS.escape(id)}"]`) : null;
   }
 
   /** @returns {HTMLElement | null} The one cell that Tab reaches. */

@@ -108,7 +108,7 @@ export class EmojiPicker extends View {
     if (favoritesWere !== favorites) void this.#grid.refill(FAVORITES);
     if (recentWas !== recent) void this.#grid.refill(RECENT);
     if (ownWas !== own) void this.#grid.refill(CUSTOM);
-    this.#look(this.#grid.active);
+    this.#look(this.#grid.cellOf(this.#preview.dataset.id) ?? this.#grid.active);
   }
 
   /** What of the state the sections show: favourites, recents, one's own, the tone. */
