@@ -29,6 +29,7 @@ from idling_ws.delivery.mailbox import Postman
 from idling_ws.delivery.presence import DATABASE_EVERY_S, Presence
 from idling_ws.delivery.publisher import Publisher
 from idling_ws.delivery.push import Push
+from idling_ws.delivery.roster import Roster
 from idling_ws.delivery.sweeper import Sweeper
 from idling_ws.domain.caching import SHARED
 from idling_ws.domain.clock import SystemClock
@@ -36,6 +37,7 @@ from idling_ws.domain.ids import ALL
 from idling_ws.domain.rules import LobbyChange
 from idling_ws.edge.auditing import note_denied
 from idling_ws.edge.endings import Endings
+from idling_ws.edge.figures import open_roster
 from idling_ws.edge.limits import HTTP_LIMITS, HttpLimits
 from idling_ws.edge.parts import PARTS, Parts
 from idling_ws.edge.sockets import SOCKETS, Sockets
@@ -116,6 +118,7 @@ async def running_parts(
     publisher = Publisher(fanout, tails, keys, outbox, drops)
     sessions = SessionStore(database, stale_s=settings.stale_s)
     lobby = Lobby(sessions, publisher, keys, instance)
+    roster = Roster(clock, publisher, keys, instance)
     presence = Presence(
         clock,
         fanout,
@@ -136,6 +139,7 @@ async def running_parts(
             drops.note_entry(entry.user_id, entry.seq, entry.frame)
             hub.deliver(entry.user_id, entry.seq, entry.frame)
             publisher.publish(entry.user_id, entry.seq, entry.frame)
+            roster.note_entry(entry.user_id, entry.seq, entry.frame)
         if changes:
             lobby.changed(changes)
 
@@ -232,6 +236,7 @@ async def running_parts(
         acknowledged=acknowledged,
         push_key=push_line.public_key,
         lobby=lobby,
+        roster=roster,
         postman=Postman(max_bytes=settings.mailbox_bytes),
         pipeline=pipeline,
         keyring=keyring,
@@ -276,7 +281,7 @@ async def running_parts(
     hub.on_close = lambda user_id: fanout.unsubscribe(keys.stream(user_id))
     fanout.on_messages = heard
     fanout.on_restored = restored
-    fanout.on_echo = metrics.echo_seconds.observe
+    fanout.on_echo = metrics.echoed
     drops.on_shared = shared_emojis.look_again
     shared_emojis.on_revision = functools.partial(drops.raise_floor, SHARED, ALL)
     fanout.handle(keys.stream(ALL), lambda message: heard([(keys.stream(ALL), message)]))
@@ -303,6 +308,7 @@ async def running_parts(
     push.start()
     departures.start()
     lobby.start()
+    open_roster(roster, parts, sockets, keys)
     await shared_emojis.start()
     committer.start()
     allowances.start()
@@ -321,6 +327,7 @@ async def running_parts(
         await notices.stop()
         await health.stop()
         await cache.close()
+        await roster.stop()
         await lobby.stop()
         await departures.stop()
         await heartbeats.stop()

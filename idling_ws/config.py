@@ -31,6 +31,10 @@ class SettingsError(Exception):
     """Some settings cannot be used; the message names each and says what it should be."""
 
 
+# What OpenTelemetry itself calls the address of a collector.
+OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set. Durations are seconds; ``data_dir`` is absolute."""
@@ -69,6 +73,7 @@ class Settings:
     database_pool: int
     log_format: str
     log_level: str
+    otel_endpoint: str | None
     push: PushSettings
     watch: WatchSettings
     # The sign-in services, from all of ``config_providers``.
@@ -111,6 +116,8 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
     Raises ``SettingsError`` naming every mistake.
     """
     source = dict(os.environ if environ is None else environ)
+    if source.get(OTLP):
+        source.setdefault(f"{PREFIX}OTEL_ENDPOINT", source[OTLP])
     for name, value in overrides.items():
         if value is not None:
             source[PREFIX + name.upper()] = str(value)
@@ -213,6 +220,7 @@ class _Reader:
             database_pool=self._integer("DATABASE_POOL", 10, 2, 1000),
             log_format=self._choice("LOG_FORMAT", "console" if os.isatty(2) else "json", ("console", "json")),
             log_level=self._choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
+            otel_endpoint=self._url("OTEL_ENDPOINT", ("http", "https")),
             push=read_push(
                 self._text, self._complain, public_url, private=bool(self._get("PUSH_PRIVATE", "bool", False))
             ),

@@ -95,6 +95,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("DATABASE_POOL", "10", "Connections to PostgreSQL at most, per instance."),
     Setting("LOG_FORMAT", "`console` on a terminal, else `json`", "`console` or `json`."),
     Setting("LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`."),
+    Setting(
+        "OTEL_ENDPOINT",
+        "`OTEL_EXPORTER_OTLP_ENDPOINT`, else unset: no traces",
+        "Where a collector takes traces by OTLP over HTTP, without `/v1/traces`. Needs the extra `otel`.",
+    ),
     *(Setting(*row) for row in (*config_watch.documented(), *config_push.documented(), *config_providers.documented())),
 )
 

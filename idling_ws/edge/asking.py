@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 class Asking:
     """Mutations in flight for one device, on behalf of ``asker``."""
 
-    __slots__ = ("_asker", "_parts", "_pending", "_socket")
+    __slots__ = ("_parts", "_pending", "_socket", "asker")
 
     def __init__(self, socket: DeviceSocket, parts: Parts, asker: Asker) -> None:
         self._socket = socket
         self._parts = parts
-        self._asker = asker
+        self.asker = asker
         self._pending = 0
 
     def take(self, message: JsonObject) -> None:
@@ -41,7 +41,7 @@ class Asking:
             if self._pending >= self._parts.settings.pending_mutations:
                 raise RateLimitError("too_many_pending")
             done = self._parts.pipeline.submit(
-                self._asker, asked.mid, asked.name, asked.args, asked.if_version, trace_id
+                self.asker, asked.mid, asked.name, asked.args, asked.if_version, trace_id
             )
         except IdlingError as exc:
             if mid is None or exc.fault.retryable or exc.code == "bad_frame":

@@ -89,12 +89,17 @@ async def post_browser_errors(request: web.Request) -> web.Response:
     return web.Response(status=204, headers={"Cache-Control": "no-store"})
 
 
+def _whole(value: Any) -> Any:
+    """Return ``3.0`` as the whole number that it is in JSON, and anything else as it came."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
 def _read(one: Any, n: int) -> Report:
     if type(one) is not dict:
         raise InvalidError(fields={f"errors.{n}": ["Not an object."]})
     given: JsonObject = only(one, "name", "module", "line", "count")
     name, module = given.get("name"), given.get("module", "")
-    line, count = given.get("line", 0), given.get("count", 1)
+    line, count = _whole(given.get("line", 0)), _whole(given.get("count", 1))
     if type(name) is not str or type(module) is not str:
         raise InvalidError(fields={f"errors.{n}": ["Name and module are strings."]})
     if type(line) is not int or not 0 <= line <= 1_000_000 or type(count) is not int or not 1 <= count <= MAX_COUNT:

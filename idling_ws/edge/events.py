@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -16,7 +17,7 @@ from aiohttp import web
 from idling_ws.delivery.joining import GoneError, Joined
 from idling_ws.delivery.parcel import Parcel
 from idling_ws.domain.clock import rfc3339
-from idling_ws.domain.errors import InvalidError, RateLimitError, UnavailableError
+from idling_ws.domain.errors import InvalidError, JsonObject, RateLimitError, UnavailableError
 from idling_ws.edge.admission import comeback_ms
 from idling_ws.edge.forwarded import address_of
 from idling_ws.edge.parts import PARTS, Parts
@@ -45,6 +46,7 @@ class Listener:
         self._request = request
         self.user_id = -1
         self.login_id: str | None = login_id
+        self.connection_id = secrets.token_urlsafe(9)
         self.user_seq = 0
         self.all_seq = 0
         self.backlog: list[Parcel] | None = None
@@ -59,6 +61,11 @@ class Listener:
     def is_gone(self) -> bool:
         """Whether its client has hung up: it shows at the next write only, which may be long from now."""
         return self._request.transport is None
+
+    def about(self) -> JsonObject:
+        """Return what an operator sees of this connection."""
+        address = address_of(self._request)
+        return {"connection": self.connection_id, "over": "events", "login": self.login_id, "address": address}
 
     def push(self, parcel: Parcel) -> None:
         """Take a parcel."""

@@ -113,13 +113,13 @@ async def list_custom(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
     identity = await identify(request)
     status = request.query.get("status")
+    after, limit = page(request)
     if status is None:
         own = await parts.custom_emojis.of_user(identity.user_id)
         return json_response({"custom_emojis": [emoji.to_state() for emoji in own]})
     if status not in {PENDING, APPROVED, REJECTED}:
         raise InvalidError(fields={"status": ["Not pending, approved or rejected."]})
     allow(identity.person.roles, "custom_emoji.review")
-    after, limit = page(request)
     shown, following = await parts.custom_emojis.of_status(status, after, limit)
     body: JsonObject = {"custom_emojis": shown}
     if following is not None:

@@ -26,10 +26,9 @@ async def readyz(request: web.Request) -> web.Response:
         "postgres": await _check_postgres(parts),
         "redis": parts.fanout.lines,
         "canary": "ok" if parts.fanout.healthy else "deaf",
+        **parts.replicas.parts(),
         **parts.health.parts(),
     }
-    if parts.replicas.all:
-        states["replica"] = parts.replicas.worst()
     if parts.draining:
         states["instance"] = "draining"
     unready = states["postgres"] != "ok" or parts.draining

@@ -16,6 +16,7 @@ from idling_ws.delivery.joining import Joining
 from idling_ws.delivery.lobby import Lobby
 from idling_ws.delivery.mailbox import Postman
 from idling_ws.delivery.presence import Presence
+from idling_ws.delivery.roster import Roster
 from idling_ws.domain.clock import Clock
 from idling_ws.edge.uploads import Places
 from idling_ws.identity.browser_sessions import BrowserSessions
@@ -68,6 +69,7 @@ class Parts:
     acknowledged: Acknowledged
     push_key: str
     lobby: Lobby
+    roster: Roster
     postman: Postman
     pipeline: Pipeline
     keyring: KeyRing

@@ -5,9 +5,11 @@ from __future__ import annotations
 from aiohttp import web
 
 from idling_ws.edge import (
+    admin,
     analytics,
     browser_errors,
     devices,
+    docs,
     emojis,
     events,
     files,
@@ -92,8 +94,21 @@ def add_routes(app: web.Application) -> None:
     get("/metrics", health.metrics)
     get("/version", health.version)
 
+    get("/api/admin/instances", admin.list_instances)
+    get("/api/admin/users", admin.find_users)
+    get("/api/admin/users/{id}", admin.get_user)
+    get("/api/admin/users/{id}/entries", admin.list_entries)
+    post("/api/admin/users/{id}/disconnect", admin.disconnect)
+
+    get("/api/openapi.json", docs.get_openapi)
+    get("/api/asyncapi.json", docs.get_asyncapi)
+    api_pages = docs.Docs(pages)
+    get("/api/docs", api_pages.page)
+    get("/api/docs/{name}", api_pages.file)
+
     get("/", pages.index)
     get("/inspector", inspector.Inspector(pages).get)
+    get("/admin", admin.AdminPage(pages).get)
     for name in TOP_LEVEL:
         get(f"/{name}", pages.top)
     get("/static/{path:.+}", pages.static)

@@ -13,7 +13,6 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import ClassVar
 
-from idling_ws.delivery.lobby import TOPIC as LOBBY
 from idling_ws.delivery.mailbox import Mailbox
 from idling_ws.delivery.parcel import Parcel
 from idling_ws.domain.errors import (
@@ -23,6 +22,7 @@ from idling_ws.domain.errors import (
     JsonObject,
     RateLimitError,
 )
+from idling_ws.edge import topics
 from idling_ws.edge.allowance import Allowance
 from idling_ws.edge.arriving import Arriving, refresh
 from idling_ws.edge.asking import Asking
@@ -168,7 +168,7 @@ class DeviceSocket:
         was_here = self._state in (LIVE, LEAVING) and self._asking is not None
         self._state = CLOSED
         parts.heartbeats.remove(self)
-        parts.lobby.unwatch(self)
+        topics.leave(parts, self)
         self._sockets.remove(self)
         if self.user_id >= 0:
             parts.hub.detach(self.user_id, self)
@@ -218,7 +218,7 @@ class DeviceSocket:
         self._state = CLOSED
         parts.metrics.closes.labels(str(int(code))).inc()
         parts.heartbeats.remove(self)
-        parts.lobby.unwatch(self)
+        topics.leave(parts, self)
         if self.user_id >= 0:
             parts.hub.detach(self.user_id, self)
         self._line.write(text_frame(frames.bye(code, code.reason, retry_ms)))
@@ -249,6 +249,11 @@ class DeviceSocket:
         assert self._arriving is not None  # noqa: S101 -- it is there until the device is in
         self._state = JOINING
         self._sockets.spawn(self._arriving.join(hello))
+
+    def about(self) -> JsonObject:
+        """Return what an operator sees of this connection."""
+        shown = {"connection": self.connection_id, "over": "socket", "login": self.login_id, "address": self.address}
+        return {**shown, "client": self.client or {}, "acked": self.acked}
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Run ``work`` for this device."""
@@ -295,19 +300,11 @@ class DeviceSocket:
         self._sockets.acked(self, cursor.user_seq)
 
     def _on_subscribe(self, message: JsonObject) -> None:
-        self._check_topic(message)
-        self.send(frames.plain("subscribed", topic=LOBBY))
-        self._parts.lobby.watch(self)
+        assert self._asking is not None  # noqa: S101 -- set before the state became LIVE
+        topics.subscribe(self._parts, self, self._asking.asker, message)
 
     def _on_unsubscribe(self, message: JsonObject) -> None:
-        self._check_topic(message)
-        self._parts.lobby.unwatch(self)
-        self.send(frames.plain("unsubscribed", topic=LOBBY))
-
-    @staticmethod
-    def _check_topic(message: JsonObject) -> None:
-        if message.get("topic") != LOBBY:
-            raise InvalidError("bad_frame", fields={"topic": ["Not one of: lobby."]})
+        topics.unsubscribe(self._parts, self, message)
 
     def _on_refresh(self, message: JsonObject) -> None:
         token = message.get("token")

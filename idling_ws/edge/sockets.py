@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
+from idling_ws.domain.errors import JsonObject
 from idling_ws.edge.addresses import Addresses
 from idling_ws.edge.admission import Admission, comeback_ms
 from idling_ws.edge.parts import Parts
@@ -30,6 +31,7 @@ class Device(Protocol):
 
     user_id: int
     login_id: str | None
+    connection_id: str
 
     @property
     def is_gone(self) -> bool:
@@ -40,6 +42,9 @@ class Device(Protocol):
 
     def fail(self, code: Close, retry_ms: int = 0) -> None:
         """End it."""
+
+    def about(self) -> JsonObject:
+        """Return what an operator sees of it."""
 
 
 class Sockets:
@@ -118,6 +123,13 @@ class Sockets:
     def close_user(self, user_id: int, code: Close, login_id: str | None = None) -> int:
         """End the devices of a user, or of one login; return how many."""
         doomed = [device for device in self.of_user(user_id) if login_id is None or device.login_id == login_id]
+        for device in doomed:
+            device.fail(code)
+        return len(doomed)
+
+    def close_connection(self, user_id: int, connection: str, code: Close) -> int:
+        """End one device of a user; return how many that were."""
+        doomed = [device for device in self.of_user(user_id) if device.connection_id == connection]
         for device in doomed:
             device.fail(code)
         return len(doomed)

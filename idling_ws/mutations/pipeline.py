@@ -51,6 +51,8 @@ class Pipeline:
         self._clock = clock
         # Takes a mutation off its user's allowance. Raises ``RateLimitError``.
         self.spend: Callable[[int], None] = lambda _: None
+        # Hears of each mutation that is queued: name, trace id, its verdict to come.
+        self.on_submitted: Callable[[str, str, asyncio.Future[Settled]], None] | None = None
         # Hears of what somebody may not do: asker, mutation, mid, trace id, code.
         self.on_denied: Callable[[Asker, str, str, str, str], None] = lambda *_: None
 
@@ -137,6 +139,8 @@ class Pipeline:
                 is_away=asker.is_away,
             )
         )
+        if self.on_submitted is not None:
+            self.on_submitted(mutation.name, trace_id, done)
         return done
 
 

@@ -128,6 +128,16 @@ class Metrics:
             "idling_cache_loads", "Queries made to fill the cache, by data", ["data"], registry=self.registry
         )
 
+        # What somebody looks at once a second, as plain numbers.
+        self.settled = 0
+        self.settled_s = 0.0
+        self.echo_s = 0.0
+
+    def echoed(self, took_s: float) -> None:
+        """Take one round trip of the canary."""
+        self.echo_s = took_s
+        self.echo_seconds.observe(took_s)
+
     def pushed(self, outcome: str) -> None:
         """Count what became of one Web Push. Outcomes are a small closed set."""
         self._pushes.labels(outcome).inc()
@@ -157,6 +167,8 @@ class Metrics:
     def mutation_settled(self, name: str, outcome: str, took_s: float) -> None:
         """Count one mutation that is over. Names come from the table, outcomes from it and the error codes."""
         self.mutations.labels(name, outcome).inc()
+        self.settled += 1
+        self.settled_s += took_s
         self.confirm_seconds.labels(name).observe(took_s)
 
     def info(self, **labels: str) -> None:

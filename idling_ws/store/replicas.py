@@ -216,6 +216,10 @@ class Replicas:
         states = {replica.state for replica in self.all}
         return next((state for state in ("down", "stray", "behind") if state in states), "ok")
 
+    def parts(self) -> dict[str, str]:
+        """Return how they are as ``/readyz`` names it; nothing where there are none."""
+        return {"replica": self.worst()} if self.all else {}
+
     def choose(self) -> Replica | None:
         """Return one that is well, each in its turn; None when there is none."""
         well = [replica for replica in self.all if replica.state == "ok"]

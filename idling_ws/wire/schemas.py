@@ -67,6 +67,17 @@ class Switch(fields.Boolean):
         return value
 
 
+class Whole(fields.Integer):
+    """A whole number: ``1`` and, as JSON knows one kind of number only, ``1.0``. No ``"1"``, no ``true``."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if type(value) is float and value.is_integer():
+            return int(value)
+        if type(value) is not int:
+            raise ValidationError("Not a whole number.")
+        return value
+
+
 class ArgumentsSchema(Schema):
     """Arguments of a mutation: nothing unknown, nothing coerced."""
 
@@ -137,7 +148,7 @@ class EmojiUse(ArgumentsSchema):
     """``emoji.use``"""
 
     emoji = Line(1, 64, required=True)
-    count = fields.Integer(strict=True, required=True, validate=validate.Range(1, 100))
+    count = Whole(required=True, validate=validate.Range(1, 100))
 
 
 class CustomEmojiRef(ArgumentsSchema):
@@ -159,8 +170,8 @@ class CustomEmojiCreate(ArgumentsSchema):
     name = Line(2, 40, required=True)
     digest = Line(64, 64, required=True)
     media_type = Line(1, 40, required=True)
-    width = fields.Integer(strict=True, required=True)
-    height = fields.Integer(strict=True, required=True)
+    width = Whole(required=True)
+    height = Whole(required=True)
     is_animated = Switch(required=True)
 
 
@@ -308,7 +319,7 @@ class PushUnsubscribe(ArgumentsSchema):
 class UserSuspend(ArgumentsSchema):
     """``user.suspend``"""
 
-    user = fields.Integer(strict=True, required=True, validate=validate.Range(1, 2**53 - 1))
+    user = Whole(required=True, validate=validate.Range(1, 2**53 - 1))
     until = Moment(format="iso", required=True)
     reason = Line(1, 300, required=True)
 
