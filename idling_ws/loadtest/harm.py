@@ -21,6 +21,8 @@ from idling_ws.loadtest.probe import Probe
 
 NORMAL_TIMEOUT_S = 60.0
 SLOW_S = 0.2
+# In turn, so that a few are all there are: PostgreSQL is 0, Redis is 1.
+PARTITIONS = ((1, "swallowed"), (0, "cut"), (1, "cut"), (0, "swallowed"), (1, "slowed"), (0, "slowed"))
 # An instance that leaves must do so by itself.
 LEFT_IN_ORDER = 0
 
@@ -35,6 +37,7 @@ class Harm:
     rng: random.Random
     lasts_s: float
     over: asyncio.Event
+    turn: int = 0
     what: str = ""
 
     async def wait(self) -> None:
@@ -126,9 +129,8 @@ async def _instance_term(harm: Harm) -> None:
 
 async def _partition(harm: Harm) -> None:
     number = harm.rng.randrange(len(harm.place.proxies))
-    store = harm.rng.randrange(2)
+    store, way = PARTITIONS[harm.turn % len(PARTITIONS)]
     proxy = harm.place.proxies[number][store]
-    way = harm.rng.choice(("cut", "swallowed", "slowed"))
     name, whom = harm.place.instances[number].name, ("PostgreSQL", "Redis")[store]
     harm.what = f"{name} to {whom} {way} for {harm.lasts_s:.1f} s"
     try:
@@ -207,18 +209,18 @@ class Injector:
             return
         probe = await Probe.make(self._place)
         began = asyncio.get_running_loop().time()
-        turn = 0
-        while times is None or turn < times:
+        turn = -1
+        while times is None or turn < times - 1:
             turn += 1
             for name in self._names:
                 await wait_for(self._over, self._rng.uniform(0.5, 1.5) * self._every_s)
                 if self._over.is_set():
                     return
-                await self._injure(name, probe, began)
+                await self._injure(name, turn, probe, began)
 
-    async def _injure(self, name: str, probe: Probe, began: float) -> None:
+    async def _injure(self, name: str, turn: int, probe: Probe, began: float) -> None:
         loop = asyncio.get_running_loop()
-        harm = Harm(self._place, self._rng, self._rng.uniform(0.5, 1.0) * self._longest_s, self._over)
+        harm = Harm(self._place, self._rng, self._rng.uniform(0.5, 1.0) * self._longest_s, self._over, turn)
         since = loop.time()
         self._note(name, "begins")
         try:

@@ -50,7 +50,7 @@ FULL = (
     Trial("client-cut", None, 3.0, 0.5, 15.0),
     Trial("client-freeze", None, 3.0, 0.5, 15.0),
     Trial(STORM, None, 1.0, 1.0, 22.0),
-    Trial("partition", 5, 5.0, 0.5, 35.0),
+    Trial("partition", 6, 5.0, 0.5, 45.0),
 )
 # Each once or twice, as short as it can be and still be noticed.
 SMALL = tuple(

@@ -21,14 +21,18 @@ class DiskWatch:
     def __init__(self, folders: Iterable[Path], min_bytes: int) -> None:
         self._folders = tuple(folders)
         self._min_bytes = min_bytes
+        self._measuring: asyncio.Task[int] | None = None
         self.is_full = False
         self.free_bytes = 0
 
     async def look(self) -> None:
         """Measure. What cannot be measured, as on a disk that hangs, stays as it was known."""
+        if self._measuring is None or self._measuring.done():
+            self._measuring = asyncio.create_task(asyncio.to_thread(self._measure), name="disk")
         try:
+            # A thread that hangs cannot be ended: the next look waits for the same one, or they would pile up.
             async with asyncio.timeout(LOOK_TIMEOUT_S):
-                self.free_bytes = await asyncio.to_thread(self._measure)
+                self.free_bytes = await asyncio.shield(self._measuring)
         except (OSError, TimeoutError) as exc:
             log.warning("the disk could not be measured: %s", type(exc).__name__)
             return

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 TOPIC = "health"
 LOOK_EVERY_S = 1.0
 DISK_EVERY_LOOKS = 5
+# So long the errors that a database which was away has left behind are not told as errors.
+AFTERMATH_S = 60.0
 # A database that missed one question is not away, and people are not told of it.
 TOLD_AFTER_S = 2.0
 ENDS_AFTER_S = 10.0
@@ -79,6 +81,7 @@ class Health:
         self._faults = {kind: _Fault(kind) for kind in BEGINS_AFTER_S}
         self._told = self._abilities()
         self._looks = 0
+        self._database_away_at = float("-inf")
         self._task: asyncio.Task[None] | None = None
         self.notice: bytes | None = None
         """What a device that comes in is told, where there is something to tell."""
@@ -120,7 +123,10 @@ class Health:
         self._note(DISK_FULL, self.disk.is_full, now)
         self._note(CLOCK_JUMP, self.clock_watch.has_jumped, now)
         # Errors that come of a database that is away are told as that.
-        self._note(ERRORS_MANY, database_answers and self._errors() >= self._max_errors > 0, now)
+        if self._lasts(DATABASE_AWAY):
+            self._database_away_at = now
+        are_ours = database_answers and now - self._database_away_at > AFTERMATH_S
+        self._note(ERRORS_MANY, are_ours and self._errors() >= self._max_errors > 0, now)
         for fault in self._faults.values():
             self._settle(fault, now)
         abilities = self._abilities()

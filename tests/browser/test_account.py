@@ -117,6 +117,16 @@ async def test_in_by_a_service_and_who_one_is(place: Instance, arrive: Arrive) -
     await expect(visitor.page.locator("the-room")).to_be_visible()
 
 
+async def test_who_wanted_the_inspector_comes_in_there(place: Instance, arrive: Arrive) -> None:
+    """By way of the door and the service's own page."""
+    visitor = await arrive(place.url, opens=False)
+    await visitor.page.goto(f"{place.url}/inspector")
+    await visitor.page.get_by_role("link", name="Go on with Twitch").click()
+    await _say_who(visitor.page, "Curious Cat")
+    await expect(visitor.page).to_have_url(f"{place.url}/inspector")
+    await expect(visitor.page.locator(".chip")).to_have_text("live")
+
+
 async def test_a_guest_keeps_everything_by_signing_in_once(place: Instance, arrive: Arrive) -> None:
     """Against a provider that none of us wrote: linked, a member, and the session still runs."""
     if "OIDC_ISSUER" not in place.settings:

@@ -12,6 +12,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Arrive
+from tests.browser.test_inspector import enter_inspector
 from tests.browser.visitor import Visitor
 from tests.support.instances import Instance
 from tests.support.scenes import LATER, set_scene
@@ -151,3 +152,33 @@ async def test_axe_finds_nothing_serious(rooms: Rooms, arrive: Arrive, axe: str,
     await inspection.look("the account page")
     assert not inspection.found, inspection.found
     assert len(inspection.looked_at) == (20 if is_phone else 18)
+
+
+@pytest.mark.parametrize("look", TRIED)
+async def test_axe_finds_nothing_serious_in_the_inspector(rooms: Rooms, arrive: Arrive, axe: str, look: str) -> None:
+    """Its frames, opened and paused, its form for each kind of field, a verdict, a trial, and without a line."""
+    visitor = await arrive(rooms[0].url, opens=False, **LOOKS[look])
+    await visitor.context.add_init_script(axe)
+    await enter_inspector(visitor)
+    inspection = Inspection(visitor)
+    page = visitor.page
+    await expect(page.get_by_label("Mutation", exact=True).locator("option")).not_to_have_count(0)
+    await page.locator(".frame summary").first.click()
+    await expect(page.locator(".frame details[open] pre")).to_be_visible()
+    await page.get_by_role("button", name="Pause").click()
+    await inspection.look("a frame")
+    await page.get_by_label("Mutation", exact=True).select_option("session.start")
+    await page.get_by_role("button", name="Send", exact=True).click()
+    await expect(page.locator(".verdict")).to_be_visible()
+    await inspection.look("a verdict")
+    for mutation in ("preferences.set", "favorite.move", "notification.read"):
+        await page.get_by_label("Mutation", exact=True).select_option(mutation)
+        await inspection.look(mutation)
+    card = page.locator('[data-trial="duplicate"]')
+    await card.get_by_role("button", name="Try it").click()
+    await expect(card.locator('[data-kept="yes"]')).to_be_visible()
+    await inspection.look("a trial")
+    await page.get_by_role("button", name="Go offline").click()
+    await expect(page.get_by_role("button", name="Go online")).to_be_visible()
+    await inspection.look("without a line")
+    assert not inspection.found, inspection.found

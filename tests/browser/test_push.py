@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,6 +21,7 @@ from tests.browser.conftest import Arrive
 from tests.browser.visitor import DEADLINE_MS, Visitor, eventually, is_installed
 from tests.support.instances import Instance, give_own_epoch, running_instances
 from tests.support.push_service import PushService
+from tests.support.rows import run_sql
 from tests.support.scenes import set_scene
 from tests.support.servers import PostgresServer, RedisServer
 
@@ -177,3 +179,44 @@ async def test_a_note_leads_to_the_page_that_is_open(rooms: Rooms, arrive: Arriv
         assert is_closed
         await expect(visitor.page).to_have_url(f"{rooms[0].url}/#{place}")
     await expect(visitor.page.get_by_role("heading", name="Notifications")).to_be_focused()
+
+
+CHANGE = """async ([before, after, anew]) => {
+  const made = (subscription) => subscription && { endpoint: subscription.endpoint, toJSON: () => subscription };
+  PushManager.prototype.subscribe = async () => made(anew);
+  const event = new ExtendableEvent('pushsubscriptionchange');
+  Object.assign(event, { oldSubscription: made(before), newSubscription: made(after) });
+  let done;
+  event.waitUntil = (work) => (done = work);
+  self.dispatchEvent(event);
+  await done;
+}"""
+
+
+async def test_a_subscription_that_the_browser_changes_is_told(
+    pushing_room: Instance, push_service: PushService, arrive: Arrive
+) -> None:
+    """By the worker alone, no page being open: the new one in the old one's place, or one that it makes itself."""
+    visitor = await (await arrive(pushing_room.url, worker=True, permissions=["notifications"])).enter()
+    await is_installed(visitor)
+    first, second, third = (push_service.browser(name).subscription for name in ("first", "second", "third"))
+    await visitor.page.evaluate(SUBSCRIBE, first)
+    await visitor.choose("Preferences")
+    await _switch(visitor).click()
+    await expect(_state(visitor)).to_have_text("On: this device is told.")
+    await visitor.is_settled()
+    worker = await _worker(visitor)
+    await visitor.page.goto(f"{pushing_room.url}/healthz")
+
+    async def change(*subscriptions: dict[str, Any] | None) -> None:
+        await asyncio.wait_for(worker.evaluate(CHANGE, list(subscriptions)), DEADLINE_MS / 1000)
+
+    def known() -> list[tuple[Any, ...]]:
+        return run_sql(pushing_room.settings["DATABASE_URL"], "SELECT endpoint FROM push_subscriptions")
+
+    assert known() == [(first["endpoint"],)]
+    await change(first, second, None)
+    assert known() == [(second["endpoint"],)]
+    # It is gone, and the browser has no other: one is made for the key that the server has now.
+    await change(second, None, third)
+    assert known() == [(third["endpoint"],)]

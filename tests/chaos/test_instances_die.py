@@ -7,6 +7,8 @@ that no device finds out by a head that it missed something.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -16,11 +18,13 @@ import pytest_asyncio
 
 from tests.support.blackhole import Blackhole, blackholes
 from tests.support.crowd import FULL_SIZE, Guest, Roamer, check_against_log, gathered, sized
+from tests.support.halves import halves
 from tests.support.instances import Instance, running_instances
+from tests.support.raw_socket import ClosedError
 from tests.support.rows import run_sql
 from tests.support.servers import PostgresServer, RedisServer
 from tests.support.steady import Steady, settled
-from tests.support.wire_client import connect
+from tests.support.wire_client import Device, connect
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
 
@@ -110,6 +114,44 @@ async def test_instances_killed_under_load_lose_nothing(
         )
         assert work.statuses() == {"confirmed"}
         assert any(device.closes for device in devices)
+
+
+async def _ask_on(device: Device, session: str, told: dict[str, str]) -> None:
+    """Ask for one change after the other until the line breaks, some at the same time; note every verdict."""
+    with contextlib.suppress(ClosedError, OSError, asyncio.IncompleteReadError):
+        while True:
+            mids = [device.ask("profile.update", {"bio": f"the {n}th"}) for n in range(3)]
+            mids.append(device.ask("reaction.send", {"session": session, "emoji": "1F600"}))
+            for mid in mids:
+                told[mid] = (await device.verdict(mid))["status"]
+
+
+async def test_killed_at_any_moment_a_change_is_whole_or_not_there(
+    frail_pair: Pair, frail_url: str, guests: list[Guest], figures: Figures
+) -> None:
+    """Rows, both users' entries and the trail, all or nothing; and whatever was told is there."""
+    doomed, staying = frail_pair
+    owner, *senders = guests[:7]
+    async with await connect(staying.url, owner.token) as device:
+        session = (await device.mutate("session.start", {"activity": "being waved at"}))["result"]["session"]["id"]
+    draw, told = random.Random(11), dict[str, str]()
+    for _ in range(sized(2, 50)):
+        devices = [await connect(doomed.url, guest.token) for guest in senders]
+        asking = [asyncio.create_task(_ask_on(device, session, told)) for device in devices]
+        heard = len(told)
+        while len(told) == heard:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(draw.uniform(0, 0.2))
+        doomed.kill()
+        await asyncio.gather(*asking)
+        for device in devices:
+            device.cut()
+        assert await asyncio.to_thread(halves, frail_url) == []
+        await asyncio.to_thread(doomed.start)
+    stored = {mid for (mid,) in run_sql(frail_url, "SELECT mid FROM entries WHERE mid IS NOT NULL")}
+    figures(told=len(told), stored=len(stored))
+    assert set(told.values()) == {"confirmed"}
+    assert told.keys() <= stored
 
 
 async def test_leaving_says_bye_to_all_and_loses_no_mutation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -108,7 +109,11 @@ def test_many_errors_are_told_but_not_those_of_a_database_that_is_away() -> None
     other = Place()
     other.now.errors, other.now.database = 500, False
     other.pass_by(10)
-    assert other.conditions == [(DATABASE_AWAY, True)]
+    other.now.database = True
+    other.pass_by(30)
+    assert other.conditions == [(DATABASE_AWAY, True), (DATABASE_AWAY, False)], "what it left behind is not news"
+    other.pass_by(60)
+    assert other.conditions[2:] == [(ERRORS_MANY, True)], "but what goes on is"
 
 
 @pytest.mark.parametrize("jump_s", [3600.0, -3600.0, 2.5])
@@ -152,3 +157,25 @@ def test_a_notice_says_how_long_it_took() -> None:
     assert long.told(ENDED)[2] == "It took 61 min."
     assert short.told(RAISED)[0] == "error"
     assert Notice("n", "of_tomorrow", began).told(RAISED) == ("warning", "of_tomorrow: raised", None)
+
+
+async def test_a_disk_that_hangs_holds_one_thread_and_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was known stays; the next look waits for the same answer."""
+    monkeypatch.setattr("idling_ws.watching.disk.LOOK_TIMEOUT_S", 0.01)
+    answers = threading.Event()
+    asked = 0
+
+    def hang(folder: Path) -> SimpleNamespace:
+        nonlocal asked
+        asked += 1
+        answers.wait(60)
+        return SimpleNamespace(free=5)
+
+    monkeypatch.setattr("idling_ws.watching.disk.shutil.disk_usage", hang)
+    watch = DiskWatch([Path("/")], 10)
+    for _ in range(3):
+        await watch.look()
+    assert (asked, watch.is_full) == (1, False)
+    answers.set()
+    assert watch._measuring is not None
+    assert await watch._measuring == 5

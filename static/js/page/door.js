@@ -44,6 +44,15 @@ export class Ways {
   }
 }
 
+/** What else of this place somebody may have been on their way to. */
+const ELSEWHERE = ['/inspector'];
+
+/** @returns {string} Where somebody wanted to go who was sent to the door first. */
+export function wanted() {
+  const next = new URL(location.href).searchParams.get('next') ?? '/';
+  return ELSEWHERE.includes(next) ? next : '/';
+}
+
 /** Where signing in begins: a link, because it leads away from here. @param {string} provider  @param {string} [next] */
 export const wayIn = (provider, next = '/') => `/auth/login/${encodeURIComponent(provider)}?next=${encodeURIComponent(next)}`;
 

@@ -2,7 +2,7 @@
  * The door: one sentence, one field, one button, and five seconds later one is in and idling. Who has an
  * account, or wants one that stays, goes by the sign-in services of this place.
  */
-import { enterAsGuest, keepDraft } from '../page/door.js';
+import { enterAsGuest, keepDraft, wanted } from '../page/door.js';
 import { words } from '../page/messages.js';
 import { el, setShown, setText } from './dom.js';
 import { sessionForm } from './session-form.js';
@@ -10,6 +10,8 @@ import { View } from './view.js';
 import { waysIn } from './ways-in.js';
 
 const texts = words.welcome;
+/** Longer than this nobody waits at the door. */
+const SENT_WITHIN_MS = 5000;
 
 export class WelcomeView extends View {
   #form = sessionForm({ label: texts.field, hint: texts.hint, submit: texts.start, ideas: true, done: (values) => void this.#enter(values) });
@@ -18,7 +20,7 @@ export class WelcomeView extends View {
   #ended = el('p', { class: 'card notice', role: 'alert', hidden: true });
   #failed = el('p', { class: 'card notice wrong', role: 'alert', hidden: true });
   #or = el('p', { class: 'or quiet' }, el('span', {}, texts.or));
-  #ways = waysIn({ label: texts.ways, say: texts.with, leaving: () => keepDraft(this.#form.input.value.trim()) });
+  #ways = waysIn({ label: texts.ways, next: wanted(), say: texts.with, leaving: () => keepDraft(this.#form.input.value.trim()) });
   #noWays = el('p', { class: 'card notice wrong', hidden: true }, texts.noWays);
 
   build() {
@@ -71,8 +73,13 @@ export class WelcomeView extends View {
     if (!entrance.ok) return this.#form.complain(texts[entrance.why]);
     setShown(this.#failed, false);
     await this.client.enter(entrance.user.id);
-    this.client.mutate('session.start', values);
+    const { done } = this.client.mutate('session.start', values);
     this.#form.fill();
+    if (wanted() !== '/') {
+      // What takes longer is sent by the next visit: it is in the outbox.
+      await Promise.race([done, new Promise((resolve) => setTimeout(resolve, SENT_WITHIN_MS))]);
+      return location.assign(wanted());
+    }
     return this.page.showTab('room');
   }
 }
