@@ -5,18 +5,18 @@ Nothing below knows how it was put together; nothing above reaches around this.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import gc
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 
 import aiohttp
 from aiohttp import web
 
 from idling_ws import __version__
+from idling_ws.breakers import Breakers
 from idling_ws.config import Settings
 from idling_ws.delivery.acknowledged import Acknowledged
 from idling_ws.delivery.departures import Departures
@@ -29,21 +29,21 @@ from idling_ws.delivery.mailbox import Postman
 from idling_ws.delivery.presence import DATABASE_EVERY_S, Presence
 from idling_ws.delivery.publisher import Publisher
 from idling_ws.delivery.push import Push
+from idling_ws.delivery.roster import Roster
 from idling_ws.delivery.sweeper import Sweeper
 from idling_ws.domain.caching import SHARED
-from idling_ws.domain.clock import Clock, SystemClock
+from idling_ws.domain.clock import SystemClock
 from idling_ws.domain.ids import ALL
 from idling_ws.domain.rules import LobbyChange
 from idling_ws.edge.auditing import note_denied
 from idling_ws.edge.endings import Endings
+from idling_ws.edge.figures import open_roster
 from idling_ws.edge.limits import HTTP_LIMITS, HttpLimits
 from idling_ws.edge.parts import PARTS, Parts
 from idling_ws.edge.sockets import SOCKETS, Sockets
 from idling_ws.edge.uploads import Places
 from idling_ws.edge.web_push import WebPushLine, derive_signing_key
-from idling_ws.gauges import add_cache_gauges, add_gauges, add_limit_gauges
-from idling_ws.identity.attempts import Attempts
-from idling_ws.identity.authorization import Provider
+from idling_ws.gauges import add_breaker_gauges, add_cache_gauges, add_gauges, add_limit_gauges
 from idling_ws.identity.browser_sessions import BrowserSessions
 from idling_ws.identity.guests import Guests
 from idling_ws.identity.keys import KeyRing
@@ -51,7 +51,6 @@ from idling_ws.identity.logins import Logins
 from idling_ws.identity.outbound import Outbound
 from idling_ws.identity.recognised import Recognised
 from idling_ws.identity.revocations import Revocations
-from idling_ws.identity.sign_in import SignIn
 from idling_ws.identity.tokens import Tokens
 from idling_ws.jobs import Jobs
 from idling_ws.mutations.allowances import Allowances
@@ -84,12 +83,12 @@ from idling_ws.store.reads import Reads
 from idling_ws.store.redis import Keys, connect
 from idling_ws.store.retention import Retention
 from idling_ws.store.sessions import SessionStore
+from idling_ws.wiring import build_health, build_notices, build_sign_in, in_time
 
 log = logging.getLogger(__name__)
 
 CACHE_BYTES = 8 << 20
 CACHE_ENTRIES = 5000
-STOP_WRITES_S = 1.0
 
 
 @contextlib.asynccontextmanager
@@ -99,7 +98,8 @@ async def running_parts(
     """Build and start every part, put them on ``app``, and stop them in reverse."""
     clock = SystemClock()
     instance = secrets.token_hex(4)
-    metrics = Metrics()
+    metrics = Metrics(clock)
+    breakers = Breakers(clock)
     database = Database(database_url, max_size=settings.database_pool)
     await database.open()
     catalogue_tables = CatalogueTables(database)
@@ -108,7 +108,7 @@ async def running_parts(
     epoch = await stream_log.epoch()
     keys = Keys(epoch)
     redis = connect(redis_url)
-    tails = Tails(redis, keys, clock)
+    tails = Tails(redis, keys, clock, breakers)
     outbox = Outbox(database)
     hub = Hub(stream_log, tails)
     fanout = Fanout(redis_url, keys, instance, clock)
@@ -116,6 +116,7 @@ async def running_parts(
     publisher = Publisher(fanout, tails, keys, outbox, drops)
     sessions = SessionStore(database, stale_s=settings.stale_s)
     lobby = Lobby(sessions, publisher, keys, instance)
+    roster = Roster(clock, publisher, keys, instance)
     presence = Presence(
         clock,
         fanout,
@@ -126,7 +127,9 @@ async def running_parts(
     )
 
     acknowledged = Acknowledged(fanout, keys)
-    push_line = WebPushLine(settings.push.services, derive_signing_key(settings.secret_key), settings.push.contact)
+    push_line = WebPushLine(
+        settings.push.services, derive_signing_key(settings.secret_key), settings.push.contact, breakers
+    )
     push = Push(PushRows(database), acknowledged, push_line, metrics.pushed)
 
     def tell(committed: list[Committed], changes: list[LobbyChange]) -> None:
@@ -134,6 +137,7 @@ async def running_parts(
             drops.note_entry(entry.user_id, entry.seq, entry.frame)
             hub.deliver(entry.user_id, entry.seq, entry.frame)
             publisher.publish(entry.user_id, entry.seq, entry.frame)
+            roster.note_entry(entry.user_id, entry.seq, entry.frame)
         if changes:
             lobby.changed(changes)
 
@@ -167,7 +171,9 @@ async def running_parts(
     logins = Logins(database, tokens, clock, settings.secret_key, trail=trail)
     sweeper = Sweeper(outbox, hub, publisher, fanout, drops)
     process_layer = ProcessLayer(max_bytes=CACHE_BYTES, max_entries=CACHE_ENTRIES)
-    redis_layer = RedisLayer(redis, keys, clock, lambda: fanout.reconnects if fanout.healthy else None)
+    redis_layer = RedisLayer(
+        redis, keys, clock, lambda: fanout.reconnects if fanout.healthy else None, breakers=breakers
+    )
     cache = Cache(
         process_layer,
         redis_layer,
@@ -184,11 +190,12 @@ async def running_parts(
     if isinstance(files, FolderFiles):
         await files.sweep()
     analytics = Analytics(database)
+    leases = Leases(database, instance)
     jobs = Jobs(
         settings,
         clock,
         database,
-        Leases(database, instance),
+        leases,
         sessions,
         presence,
         pipeline,
@@ -197,7 +204,13 @@ async def running_parts(
         logins,
         revocations,
         analytics,
-        ErrorStats(database, instance, clock, metrics.error_totals),
+        ErrorStats(database, instance, clock, metrics.error_counts.totals),
+        metrics.failed,
+    )
+    health = build_health(settings, clock, fanout, sweeper, metrics)
+    health.clock_watch.on_jump = jobs.hold_off
+    notices = build_notices(
+        settings, database, leases, pipeline, health, fanout, keys, instance, clock, web_client, breakers, metrics
     )
     parts = Parts(
         instance=instance,
@@ -222,6 +235,7 @@ async def running_parts(
         acknowledged=acknowledged,
         push_key=push_line.public_key,
         lobby=lobby,
+        roster=roster,
         postman=Postman(max_bytes=settings.mailbox_bytes),
         pipeline=pipeline,
         keyring=keyring,
@@ -243,16 +257,20 @@ async def running_parts(
         popularity=popularity,
         analytics=analytics,
         revocations=revocations,
-        browser_sessions=BrowserSessions(database, logins, LoginCache(redis, keys, clock), revocations, clock),
-        sign_in=_build_sign_in(settings, database, logins, web_client, clock),
+        browser_sessions=BrowserSessions(
+            database, logins, LoginCache(redis, keys, clock, breakers), revocations, clock
+        ),
+        sign_in=build_sign_in(settings, database, logins, Outbound(web_client, breakers=breakers), clock),
         metrics=metrics,
+        health=health,
         drain_mutations=committer.drain,
     )
     sockets = Sockets(parts)
     revocations.on_revoked = Endings(sockets, keyring).heard
+    health.on_change = sockets.tell
     app[PARTS] = parts
     app[SOCKETS] = sockets
-    quotas = Quotas(redis, keys, clock)
+    quotas = Quotas(redis, keys, clock, breakers)
     limits = app[HTTP_LIMITS] = HttpLimits(quotas, clock, per_minute=settings.http_rate_per_min)
     allowances = Allowances(quotas, clock, per_minute=settings.mutations_per_min)
     pipeline.spend = allowances.spend
@@ -262,7 +280,7 @@ async def running_parts(
     hub.on_close = lambda user_id: fanout.unsubscribe(keys.stream(user_id))
     fanout.on_messages = heard
     fanout.on_restored = restored
-    fanout.on_echo = metrics.echo_seconds.observe
+    fanout.on_echo = metrics.echoed
     drops.on_shared = shared_emojis.look_again
     shared_emojis.on_revision = functools.partial(drops.raise_floor, SHARED, ALL)
     fanout.handle(keys.stream(ALL), lambda message: heard([(keys.stream(ALL), message)]))
@@ -271,9 +289,11 @@ async def running_parts(
     presence.on_left = lobby.left
     departures = Departures(clock, fanout, keys, sessions, presence, instance, heartbeat_s=settings.heartbeat_s)
     add_gauges(metrics, parts, sockets, committer, publisher, sweeper)
+    add_breaker_gauges(metrics, breakers)
     add_cache_gauges(metrics, process_layer, redis_layer, drops)
     add_limit_gauges(metrics, quotas, limits, allowances, sockets.addresses, trail)
 
+    sockets.start()
     await revocations.load()
     hub.notice_head(ALL, dict(await stream_log.heads([ALL])).get(ALL, 0), known=True)
     await fanout.start()
@@ -285,12 +305,15 @@ async def running_parts(
     push.start()
     departures.start()
     lobby.start()
+    open_roster(roster, parts, sockets, keys)
     await shared_emojis.start()
     committer.start()
     allowances.start()
     trail.start()
     pipeline.on_denied = functools.partial(note_denied, parts)
     jobs.start()
+    await health.start()
+    notices.start()
     # What exists now lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
@@ -298,7 +321,10 @@ async def running_parts(
     try:
         yield parts
     finally:
+        await notices.stop()
+        await health.stop()
         await cache.close()
+        await roster.stop()
         await lobby.stop()
         await departures.stop()
         await heartbeats.stop()
@@ -307,7 +333,7 @@ async def running_parts(
         await sweeper.stop()
         await push.stop()
         await acknowledged.stop()
-        await _in_time(jobs.stop(), trail.stop(), presence.stop(), publisher.stop())
+        await in_time(jobs.stop(), trail.stop(), presence.stop(), publisher.stop())
         await sockets.close()
         await hub.close()
         await fanout.stop()
@@ -318,26 +344,3 @@ async def running_parts(
         await redis.aclose()
         await database.close()
         log.info("instance %s is down", instance)
-
-
-def _build_sign_in(
-    settings: Settings, database: Database, logins: Logins, web_client: aiohttp.ClientSession, clock: Clock
-) -> SignIn:
-    """Return the way in through each of the sign-in services that are set."""
-    outbound = Outbound(web_client)
-    providers = {
-        each.name: Provider(each, f"{settings.public_url}/auth/callback/{each.name}", outbound, clock)
-        for each in settings.providers
-    }
-    return SignIn(database, providers, Attempts(database, settings.secret_key, clock), logins, clock)
-
-
-async def _in_time(*writes: Awaitable[None]) -> None:
-    """Let what is still to be written be written at the same time; a store that hangs is not waited for."""
-    try:
-        async with asyncio.timeout(STOP_WRITES_S):
-            for failure in await asyncio.gather(*writes, return_exceptions=True):
-                if failure is not None:
-                    log.error("something was not written at the end", exc_info=failure)
-    except TimeoutError:
-        log.warning("a store did not answer: some of what was known is not written")

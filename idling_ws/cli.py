@@ -23,6 +23,7 @@ from idling_ws.domain.ids import UserId
 from idling_ws.domain.roles import ROLES
 from idling_ws.embedded import EmbeddedServersError
 from idling_ws.observe.logs import configure
+from idling_ws.observe.tracing import TracingMissingError
 
 log = logging.getLogger("idling_ws")
 
@@ -47,7 +48,7 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
     try:
         uvloop.run(work)
-    except (IdlingError, EmbeddedServersError) as exc:
+    except (IdlingError, EmbeddedServersError, TracingMissingError) as exc:
         raise click.ClickException(str(exc)) from exc
     except Exception as exc:
         # Imported late: the cryptography behind it would slow every command down.
@@ -283,6 +284,22 @@ def doctor() -> None:
     click.echo(f"{levels.count(FAIL)} to mend, {levels.count(WARN)} to think about.")
     if FAIL in levels:
         sys.exit(1)
+
+
+@main.command()
+def openapi() -> None:
+    """Print what can be asked for over plain HTTP, as OpenAPI 3.1."""
+    from idling_ws.edge.docs import openapi_document
+
+    click.echo(openapi_document())
+
+
+@main.command()
+def asyncapi() -> None:
+    """Print every frame of the socket, as AsyncAPI 3."""
+    from idling_ws.edge.docs import asyncapi_document
+
+    click.echo(asyncapi_document())
 
 
 @main.group("config")

@@ -19,12 +19,17 @@ from environs import Env, EnvError, EnvValidationError
 from idling_ws.config_providers import read_providers
 from idling_ws.config_push import PushSettings, read_push
 from idling_ws.config_table import PREFIX
+from idling_ws.config_watch import WatchSettings, read_watch
 from idling_ws.identity.providers import ProviderSettings
 from idling_ws.store.files import open_file_store
 
 
 class SettingsError(Exception):
     """Some settings cannot be used; the message names each and says what it should be."""
+
+
+# What OpenTelemetry itself calls the address of a collector.
+OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,9 @@ class Settings:
     replay_limit: int
     max_connections_per_user: int
     max_connections_per_address: int
+    max_connections: int
+    max_arriving: int
+    max_lag_ms: float
     http_rate_per_min: int
     mutations_per_min: int
     messages_per_s: float
@@ -60,7 +68,9 @@ class Settings:
     database_pool: int
     log_format: str
     log_level: str
+    otel_endpoint: str | None
     push: PushSettings
+    watch: WatchSettings
     # The sign-in services, from all of ``config_providers``.
     providers: tuple[ProviderSettings, ...]
 
@@ -101,6 +111,8 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
     Raises ``SettingsError`` naming every mistake.
     """
     source = dict(os.environ if environ is None else environ)
+    if source.get(OTLP):
+        source.setdefault(f"{PREFIX}OTEL_ENDPOINT", source[OTLP])
     for name, value in overrides.items():
         if value is not None:
             source[PREFIX + name.upper()] = str(value)
@@ -186,6 +198,9 @@ class _Reader:
             replay_limit=self._integer("REPLAY_LIMIT", 10000, 1, 1_000_000),
             max_connections_per_user=self._integer("MAX_CONNECTIONS_PER_USER", 20, 1, 1_000_000),
             max_connections_per_address=self._integer("MAX_CONNECTIONS_PER_ADDRESS", 1000, 1, 1_000_000),
+            max_connections=self._integer("MAX_CONNECTIONS", 100_000, 1, 10_000_000),
+            max_arriving=self._integer("MAX_ARRIVING", 500, 1, 1_000_000),
+            max_lag_ms=self._number("MAX_LAG_MS", 500, 1, 60_000),
             http_rate_per_min=http_rate_per_min,
             mutations_per_min=self._integer(
                 "MUTATIONS_PER_MIN", max(10 * http_rate_per_min, int(300 * messages_per_s)), 1, 10**11
@@ -198,9 +213,11 @@ class _Reader:
             database_pool=self._integer("DATABASE_POOL", 10, 2, 1000),
             log_format=self._choice("LOG_FORMAT", "console" if os.isatty(2) else "json", ("console", "json")),
             log_level=self._choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
+            otel_endpoint=self._url("OTEL_ENDPOINT", ("http", "https")),
             push=read_push(
                 self._text, self._complain, public_url, private=bool(self._get("PUSH_PRIVATE", "bool", False))
             ),
+            watch=read_watch(self._text, self._complain),
             providers=read_providers(self._text, self._complain),
         )
         if self._problems:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from idling_ws import config_providers, config_push
+from idling_ws import config_providers, config_push, config_watch
 
 PREFIX = "IDLING_"
 
@@ -62,6 +62,13 @@ SETTINGS: tuple[Setting, ...] = (
         "1000",
         "Sockets and event streams of one address (IPv6: of its /64) on one instance; this machine's own do not count.",
     ),
+    Setting("MAX_CONNECTIONS", "100000", "Sockets of one instance; beyond, 503 before the upgrade."),
+    Setting(
+        "MAX_ARRIVING",
+        "500",
+        "Devices between hello and welcome on one instance; beyond, 4100, or 503 for an event stream.",
+    ),
+    Setting("MAX_LAG_MS", "500", "Once the event loop is later than this for a second, newcomers and reads get 503."),
     Setting(
         "HTTP_RATE_PER_MIN", "600", "Requests a minute of a user over all instances; of an address without one a fifth."
     ),
@@ -78,7 +85,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("DATABASE_POOL", "10", "Connections to PostgreSQL at most, per instance."),
     Setting("LOG_FORMAT", "`console` on a terminal, else `json`", "`console` or `json`."),
     Setting("LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`."),
-    *(Setting(*row) for row in (*config_push.documented(), *config_providers.documented())),
+    Setting(
+        "OTEL_ENDPOINT",
+        "`OTEL_EXPORTER_OTLP_ENDPOINT`, else unset: no traces",
+        "Where a collector takes traces by OTLP over HTTP, without `/v1/traces`. Needs the extra `otel`.",
+    ),
+    *(Setting(*row) for row in (*config_watch.documented(), *config_push.documented(), *config_providers.documented())),
 )
 
 

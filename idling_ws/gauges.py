@@ -5,7 +5,10 @@ Read when somebody asks, so that counting costs the hot path nothing but an addi
 
 from __future__ import annotations
 
+import asyncio
+
 from idling_ws import __version__
+from idling_ws.breakers import Breakers
 from idling_ws.delivery.publisher import Publisher
 from idling_ws.delivery.sweeper import Sweeper
 from idling_ws.edge.addresses import Addresses
@@ -37,9 +40,14 @@ def add_gauges(
             lambda: postman.largest_bytes,
         ),
         ("idling_mailboxes_blocked", "Sockets whose network takes no more", lambda: postman.blocked_count),
+        ("idling_arriving", "Devices between hello and welcome", lambda: sockets.admission.arriving),
+        ("idling_publisher_waiting", "Entries that Redis was not told of yet", lambda: publisher.waiting),
+        ("idling_publisher_owed", "Streams whose cached values are still to be dropped", lambda: publisher.owed),
+        ("idling_audit_waiting", "Refusals that are not in the audit trail yet", lambda: parts.trail.waiting),
         ("idling_mutations_waiting", "Mutations submitted and not settled", lambda: committer.waiting),
         ("idling_redis_healthy", "1 while the canary comes back", lambda: float(parts.fanout.healthy)),
         ("idling_database_connections", "Database connections in use", lambda: database.in_use),
+        ("idling_tasks", "Tasks of the event loop", lambda: len(asyncio.all_tasks())),
         ("idling_database_waiting", "Operations that wait for a database connection", lambda: database.waiting),
     ):
         metrics.gauge(name, help_text, read)
@@ -51,11 +59,20 @@ def add_gauges(
         ("idling_gaps_filled", "Gaps in streams filled from the tail or the database", lambda: hub.gaps_filled),
         ("idling_replays", "Devices resumed with entries they had missed", lambda: parts.joining.replays),
         ("idling_snapshots", "Devices given a fresh state", lambda: parts.joining.snapshots),
+        ("idling_snapshots_shared", "Snapshots that cost no reading", lambda: parts.stream_log.snapshots_shared),
+        ("idling_admission_refused", "Devices sent away: too much to do", lambda: sockets.admission.refused),
+        ("idling_reads_put_off", "Reads refused: the loop was late", lambda: sockets.admission.put_off),
         ("idling_redis_reconnects", "Times the lines to Redis were opened anew", lambda: parts.fanout.reconnects),
         ("idling_database_waits", "Times that no database connection was free", lambda: database.waits),
         ("idling_database_waited_seconds", "Time spent waiting for a free one", lambda: database.waited_s),
     ):
         metrics.counter(name, help_text, read)
+
+
+def add_breaker_gauges(metrics: Metrics, breakers: Breakers) -> None:
+    """Expose who is left alone."""
+    metrics.gauges("idling_breaker_state", "0 closed, 1 about to try again, 2 left alone", "breaker", breakers.levels)
+    metrics.counters("idling_breaker_opened", "Times that somebody began to be left alone", "breaker", breakers.opened)
 
 
 def add_cache_gauges(metrics: Metrics, process: ProcessLayer, redis: RedisLayer, drops: Drops) -> None:

@@ -20,13 +20,16 @@ from idling_ws.identity.keys import KeyRing
 from idling_ws.identity.logins import Logins
 from idling_ws.identity.revocations import POLL_S, Revocations
 from idling_ws.mutations.pipeline import Pipeline
+from idling_ws.observe.error_counts import JOB
 from idling_ws.store import logins, revocations
 from idling_ws.store.analytics import MAX_HOURS_A_RUN, Analytics
 from idling_ws.store.error_stats import ErrorStats
 from idling_ws.store.leases import Leases
+from idling_ws.store.notices import database_time
 from idling_ws.store.postgres import Database
 from idling_ws.store.retention import Retention
 from idling_ws.store.sessions import SessionStore
+from idling_ws.watching.clock_watch import JUMP_S
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +37,7 @@ TIMEOUT_BATCH = 500
 RETENTION_EVERY_S = 600.0
 LOGINS_EVERY_S = 5.0
 KEYS_EVERY_S = 30.0
-ERRORS_EVERY_S = 15.0
+ERRORS_EVERY_S = 5.0
 # What is popular comes from it, too.
 ANALYTICS_EVERY_S = 15.0
 ANALYTICS_LEASE_S = 60.0
@@ -62,6 +65,7 @@ class Jobs:
         ended: Revocations,
         analytics: Analytics,
         error_stats: ErrorStats,
+        failed: Callable[[str, str], None],
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -77,8 +81,10 @@ class Jobs:
         self._revocations = ended
         self._analytics = analytics
         self._error_stats = error_stats
+        self._failed = failed
         self._tasks: list[asyncio.Task[None]] = []
         self._answers_since = clock.monotonic()
+        self._database_apart: float | None = None
         self._analytics_rest_until = clock.monotonic()
         self._look_every_s = min(15.0, settings.session_timeout_s / 4)
 
@@ -112,10 +118,26 @@ class Jobs:
             await asyncio.sleep(every_s)
             try:
                 await work()
-            except UnavailableError:
+            except UnavailableError as exc:
                 self._answers_since = self._clock.monotonic() + every_s
+                self._failed(exc.code, JOB)
             except Exception:
                 log.exception("a job failed")
+                self._failed("internal", JOB)
+
+    def hold_off(self) -> None:
+        """A clock jumped: who seems silent by it need not be, until devices had time to speak again."""
+        self._answers_since = self._clock.monotonic()
+
+    async def _clocks_agree(self) -> bool:
+        """Whether the database's clock went on as ours did since the last look; silence is measured by it."""
+        apart = (await database_time(self._database)).timestamp() - self._clock.monotonic()
+        known, self._database_apart = self._database_apart, apart
+        if known is None or abs(apart - known) < JUMP_S:
+            return True
+        log.warning("the clock of the database jumped by %.1f s: nobody counts as silent", apart - known)
+        self.hold_off()
+        return False
 
     async def end_silent_sessions(self) -> int:
         """End the sessions of users nobody has heard of for too long; return how many.
@@ -128,6 +150,9 @@ class Jobs:
             return 0
         # Short enough that the sessions of everybody do not wait for the lease of one that died.
         if not await self._leases.take("session-time-outs", 3 * self._look_every_s):
+            self._database_apart = None
+            return 0
+        if not await self._clocks_agree():
             return 0
         silent = await self._sessions.silent(timeout_s, TIMEOUT_BATCH)
         if not silent:

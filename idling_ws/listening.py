@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from idling_ws import __version__
 from idling_ws.app import running_parts
 from idling_ws.config import Settings
 from idling_ws.edge.auditing import audit_refusals
@@ -16,8 +17,11 @@ from idling_ws.edge.deadlines import LINGER_S, HeadDeadlines
 from idling_ws.edge.limits import limit_requests
 from idling_ws.edge.parts import PARTS
 from idling_ws.edge.problems import answer_problems, mark
+from idling_ws.edge.putting_off import put_reads_off
 from idling_ws.edge.routes import add_routes
 from idling_ws.edge.sockets import SOCKETS
+from idling_ws.edge.tracing import TRACING, trace_request
+from idling_ws.observe.tracing import open_tracing
 from idling_ws.wire.closing import Close
 
 MAX_BODY_BYTES = 1 << 20
@@ -32,12 +36,21 @@ def build_app(settings: Settings, *, database_url: str, redis_url: str) -> web.A
     """Return the application of one instance. Its parts live from start-up to clean-up."""
     app = web.Application(middlewares=[answer_problems, audit_refusals], client_max_size=MAX_BODY_BYTES)
     add_sessions(app, settings)
-    app.middlewares.append(limit_requests)
+    app.middlewares.extend((put_reads_off, limit_requests))
     app.on_response_prepare.append(mark)
 
+    tracing = open_tracing(settings.otel_endpoint, __version__)
+    if tracing is not None:
+        app[TRACING] = tracing
+        app.middlewares.insert(0, trace_request)
+
     async def run_parts(app: web.Application) -> AsyncIterator[None]:
-        async with running_parts(settings, database_url, redis_url, app):
+        async with running_parts(settings, database_url, redis_url, app) as parts:
+            if tracing is not None:
+                parts.pipeline.on_submitted = tracing.mutation
             yield
+        if tracing is not None:
+            await tracing.stop()
 
     app.cleanup_ctx.append(run_parts)
     app.on_shutdown.append(_leave)

@@ -23,6 +23,7 @@ from idling_ws.domain.errors import UnavailableError
 from idling_ws.embedded import SUPERUSER as EMBEDDED_SUPERUSER
 from idling_ws.embedded import EmbeddedServers, running_endpoints
 from idling_ws.listening import serve
+from idling_ws.observe.tracing import check_installed
 from idling_ws.store.migrate import migrate
 from idling_ws.store.server_role import make_role
 
@@ -66,9 +67,12 @@ def allow_many_sockets() -> None:
 
 
 async def run(settings: Settings, *, workers: int, migrate_first: bool, share_port: bool) -> None:
-    """Serve until SIGINT or SIGTERM. Raises ``UnavailableError``, ``EmbeddedServersError``, ``SettingsError``."""
+    """Serve until SIGINT or SIGTERM. Raises ``UnavailableError``, ``EmbeddedServersError``, ``SettingsError``,
+    ``TracingMissingError``.
+    """
     if workers > 1 and settings.port == 0:
         raise SettingsError(f"{PREFIX}PORT: several workers need a port of their own choosing")
+    check_installed(settings.otel_endpoint)
     allow_many_sockets()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -130,15 +130,23 @@ class Lobby:
                     log.exception("the lobby could not be told")
 
     async def tell(self) -> None:
-        """Read the room and send one notice to all watchers, if it differs from the last one.
+        """Read the room and send one notice to all watchers, if there is anything in it that they were not told.
 
         Raises ``UnavailableError``.
         """
         self._is_dirty = False
         joined, self._joined = self._joined, {}
         left, self._left = self._left, {}
-        count, members, _ = await self._sessions.lobby(None, SHOWN)
-        if (count, members) == self._last:
+        try:
+            count, members, _ = await self._sessions.lobby(None, SHOWN)
+        except UnavailableError:
+            self._joined = {
+                user_id: member for user_id, member in joined.items() if user_id not in self._left
+            } | self._joined
+            self._left = {user_id: None for user_id in left if user_id not in self._joined} | self._left
+            raise
+        # The room may have been read with a change in it before the word of that change came from its instance.
+        if (count, members) == self._last and not joined and not left:
             return
         self._last = (count, members)
         framed = text_frame(

@@ -166,7 +166,7 @@ class Presence:
             if not seen:
                 return
             try:
-                await self._sessions.touch(seen)
+                await self._sessions.touch(seen, self._clock.now())
             except UnavailableError:
                 for user_id in self._left:
                     seen.pop(user_id, None)

@@ -64,6 +64,16 @@ class Publisher:
             await self._flush()
         await self._flush_marks()
 
+    @property
+    def waiting(self) -> int:
+        """Entries and messages that Redis was not told of yet."""
+        return len(self._pending) + len(self._extra)
+
+    @property
+    def owed(self) -> int:
+        """Streams of which an entry was left to the sweeper, and whose cached values are still to be dropped."""
+        return len(self._owed)
+
     def publish(self, user_id: int, seq: int, frame: bytes) -> None:
         """Queue one committed entry."""
         if len(self._pending) >= MAX_PENDING:

@@ -46,6 +46,7 @@ TITLES: Mapping[str, str] = MappingProxyType(
         "device.signed_in": "A new device signed in.",
         "device.ended": "A device was signed out for safety.",
         "announcement": "There is an announcement for you.",
+        "operator.notice": "There is news of the server for you.",
         "account.suspended": "Your account was suspended for a while.",
         "mutation.rolled_back": "A change of yours was not accepted.",
     }
@@ -75,23 +76,27 @@ class Services:
 
     def accept(self, endpoint: str) -> bool:
         """Whether ``endpoint`` is a URL of one of them."""
+        return self.pattern_of(endpoint) is not None
+
+    def pattern_of(self, endpoint: str) -> str | None:
+        """Return the entry of ``hosts`` that ``endpoint`` is a URL of; None when there is none."""
         try:
             parts = urlsplit(endpoint)
             host, port = parts.hostname or "", parts.port
         except ValueError:
-            return False
+            return None
         if not endpoint.isascii() or len(endpoint) > MAX_ENDPOINT or not endpoint.isprintable() or " " in endpoint:
-            return False
+            return None
         if not (_NAME.fullmatch(host) or _is_address(host)):
-            return False
+            return None
         if parts.username is not None or parts.password is not None or parts.fragment:
-            return False
+            return None
         if parts.scheme != "https" and not (self.private and parts.scheme == "http"):
-            return False
+            return None
         if _is_address(host) and not self.private:
-            return False
+            return None
         place = host if port in (None, 443) else f"{host}:{port}"
-        return any(_fits(place, pattern) for pattern in self.hosts)
+        return next((pattern for pattern in self.hosts if _fits(place, pattern)), None)
 
 
 def is_point(raw: bytes) -> bool:

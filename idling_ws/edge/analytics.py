@@ -44,12 +44,12 @@ async def get_emojis(request: web.Request) -> web.Response:
 
 
 async def get_errors(request: web.Request) -> web.Response:
-    """``GET /api/analytics/errors?grain=&from=&to=`` (admin): errors answered to clients, by code."""
+    """``GET /api/analytics/errors?grain=&from=&to=`` (admin): what went wrong, by code and route."""
     await _allow(request)
     grain, since, until = _range(request)
     errors = [
-        {"at": rfc3339(at), "class": error_class, "code": code, "count": count}
-        for at, error_class, code, count in await request.app[PARTS].analytics.errors(since, until, grain)
+        {"at": rfc3339(at), "class": error_class, "code": code, "route": route, "count": count}
+        for at, error_class, code, route, count in await request.app[PARTS].analytics.errors(since, until, grain)
     ]
     return json_response({**_said(grain, since, until), "errors": errors})
 

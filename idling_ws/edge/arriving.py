@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING
 from idling_ws.delivery.joining import Joined
 from idling_ws.domain.errors import AuthError, DeniedError, IdlingError, InvalidError, JsonObject, UnavailableError
 from idling_ws.edge.auditing import note_socket
-from idling_ws.edge.catching_up import RETRY_OVERLOADED_MS
 from idling_ws.edge.parts import Parts
 from idling_ws.edge.sockets import Sockets
 from idling_ws.edge.welcome import welcome
 from idling_ws.edge.who import Known, verify
 from idling_ws.identity.revocations import LoginEndedError
-from idling_ws.mutations.pipeline import Asker, new_trace_id
+from idling_ws.mutations.pipeline import Asker
+from idling_ws.observe.error_counts import WS
+from idling_ws.watching.health import TOPIC as HEALTH
 from idling_ws.wire import frames
 from idling_ws.wire.closing import Close
+from idling_ws.wire.tracing import new_trace_id
 
 if TYPE_CHECKING:
     from idling_ws.edge.socket import DeviceSocket
@@ -54,40 +56,51 @@ class Arriving:
         """Recognise the device, bring it up to date, welcome it; or close it with the reason why not."""
         socket = self._socket
         try:
-            if hello.token is not None:
-                claims = await verify(self._parts, hello.token)
-                self._known = Known(claims.user_id, claims.login_id, claims.expires_at)
-            if self._known is None:
-                raise AuthError
-            socket.client = {key: str(hello.client.get(key, "")) for key in ("id", "name", "version")}
-            await self._attach(self._known, hello.cursor)
+            with self._sockets.admission.coming_in():
+                joined = await self._come_in(hello)
+            if joined is not None:
+                await socket.catching_up.finish(joined)
         except (AuthError, DeniedError) as exc:
             _note_refusal(self._parts, socket, "hello", exc, None if self._known is None else self._known.user_id)
+            self._parts.metrics.failed(exc.code, WS)
             socket.fail(_closing(exc))
-        except UnavailableError:
-            socket.fail(Close.OVERLOADED, RETRY_OVERLOADED_MS)
+        except UnavailableError as exc:
+            self._parts.metrics.failed(exc.code, WS)
+            socket.send_away()
         except Exception:
             log.exception("a socket could not join")
+            self._parts.metrics.failed("internal", WS)
             socket.fail(Close.INTERNAL)
 
-    async def _attach(self, who: Known, cursor: object | None) -> None:
+    async def _come_in(self, hello: frames.Hello) -> Joined | None:
+        socket = self._socket
+        if hello.token is not None:
+            claims = await verify(self._parts, hello.token)
+            self._known = Known(claims.user_id, claims.login_id, claims.expires_at)
+        if self._known is None:
+            raise AuthError
+        socket.client = {key: str(hello.client.get(key, "")) for key in ("id", "name", "version")}
+        return await self._attach(self._known, hello.cursor)
+
+    async def _attach(self, who: Known, cursor: object | None) -> Joined | None:
+        """Let the device in; None when it went away, or may not stay."""
         parts, socket = self._parts, self._socket
         if not self._sockets.admit(who.user_id, socket):
             socket.fail(Close.TOO_MANY_CONNECTIONS)
-            return
+            return None
         socket.login_id = who.login_id
         joined = await parts.joining.join(who.user_id, socket, cursor, who.login_id)
         socket.user_id = who.user_id
         if not socket.is_joining:  # the line ended meanwhile
             parts.hub.detach(who.user_id, socket)
-            return
+            return None
         position = joined.position
         if not position.login_is_alive:
             raise LoginEndedError
         if position.suspended_until is not None and position.suspended_until > parts.clock.now():
             raise DeniedError("suspended")
         self._welcome(joined, who)
-        await socket.catching_up.finish(joined)
+        return joined
 
     def _welcome(self, joined: Joined, who: Known) -> None:
         parts, socket = self._parts, self._socket
@@ -95,6 +108,8 @@ class Arriving:
         roles = frozenset(joined.position.profile.roles)
         socket.enter(Asker(who.user_id, roles, socket, socket.address, who.login_id))
         socket.send(welcome(parts, socket.connection_id, joined, expires_in_s))
+        if parts.health.notice is not None:
+            socket.tell(HEALTH, parts.health.notice)
         socket.catching_up.begin(joined)
         parts.heartbeats.add(socket)
         parts.presence.saw(who.user_id)

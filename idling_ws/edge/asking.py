@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from idling_ws.domain.errors import IdlingError, InternalError, JsonObject, RateLimitError
 from idling_ws.edge.parts import Parts
 from idling_ws.mutations.batch import Settled
-from idling_ws.mutations.pipeline import Asker, new_trace_id, to_refusal, to_verdict
+from idling_ws.mutations.pipeline import Asker, to_refusal, to_verdict
+from idling_ws.observe.error_counts import WS
 from idling_ws.wire import frames
+from idling_ws.wire.tracing import trace_id_of
 
 if TYPE_CHECKING:
     from idling_ws.edge.socket import DeviceSocket
@@ -22,31 +24,30 @@ if TYPE_CHECKING:
 class Asking:
     """Mutations in flight for one device, on behalf of ``asker``."""
 
-    __slots__ = ("_asker", "_parts", "_pending", "_socket")
+    __slots__ = ("_parts", "_pending", "_socket", "asker")
 
     def __init__(self, socket: DeviceSocket, parts: Parts, asker: Asker) -> None:
         self._socket = socket
         self._parts = parts
-        self._asker = asker
+        self.asker = asker
         self._pending = 0
 
     def take(self, message: JsonObject) -> None:
         """Submit a ``mutate`` message."""
-        trace_id = new_trace_id()
+        trace_id = trace_id_of(message.get("traceparent"))
         mid = frames.read_mid(message)
         try:
             asked = frames.read_mutate(message)
             if self._pending >= self._parts.settings.pending_mutations:
                 raise RateLimitError("too_many_pending")
             done = self._parts.pipeline.submit(
-                self._asker, asked.mid, asked.name, asked.args, asked.if_version, trace_id
+                self.asker, asked.mid, asked.name, asked.args, asked.if_version, trace_id
             )
         except IdlingError as exc:
             if mid is None or exc.fault.retryable or exc.code == "bad_frame":
                 self._socket.answer_error(exc, mid, trace_id)
             else:
-                self._parts.metrics.errors.labels(exc.code).inc()
-                self._socket.send(frames.verdict(to_refusal(mid, exc, trace_id)))
+                self._refuse(mid, exc, trace_id)
             return
         self._pending += 1
         done.add_done_callback(_Settling(self, asked.mid, trace_id))
@@ -61,10 +62,16 @@ class Asking:
             result = done.result()
             if result.duplicate:
                 self._socket.send(frames.verdict(to_verdict(mid, result)))
+            elif result.refusal is not None:
+                self._parts.metrics.failed(result.refusal, WS)
         elif isinstance(exc, IdlingError) and not exc.fault.retryable and exc.code != "internal":
-            self._socket.send(frames.verdict(to_refusal(mid, exc, trace_id)))
+            self._refuse(mid, exc, trace_id)
         else:
             self._socket.answer_error(exc if isinstance(exc, IdlingError) else InternalError(), mid, trace_id)
+
+    def _refuse(self, mid: str, exc: IdlingError, trace_id: str) -> None:
+        self._parts.metrics.failed(exc.code, WS)
+        self._socket.send(frames.verdict(to_refusal(mid, exc, trace_id)))
 
 
 class _Settling:

@@ -16,7 +16,8 @@ from idling_ws.edge.problems import TRACE_ID, Handler
 from idling_ws.edge.who import RECOGNISED, SAFE_METHODS
 from idling_ws.identity.caller import CALLER, Caller
 from idling_ws.mutations.pipeline import Asker
-from idling_ws.store.audit_trail import REFUSED, Event
+from idling_ws.store.audit_trail import CONFIRMED, REFUSED, Event
+from idling_ws.wire.tracing import new_trace_id
 
 # Set by who noted a refusal already, with what only it knows.
 NOTED: web.RequestKey[bool] = web.RequestKey("noted", bool)
@@ -69,6 +70,20 @@ def note_socket(
     """Note credentials that a socket brought and that were refused."""
     facts = {"code": exc.code}
     parts.trail.note(Event(action, REFUSED, *_whose(user_id), trace_id=trace_id, address=address, after=facts))
+
+
+def note_watching(parts: Parts, action: str, asker: Asker) -> None:
+    """Note that somebody began to watch what only few may see."""
+    parts.trail.note(
+        Event(
+            action,
+            CONFIRMED,
+            asker.user_id,
+            f"user:{asker.user_id}",
+            trace_id=new_trace_id(),
+            address=asker.address,
+        )
+    )
 
 
 def note_denied(parts: Parts, asker: Asker, name: str, mid: str, trace_id: str, code: str) -> None:

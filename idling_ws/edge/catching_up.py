@@ -19,7 +19,6 @@ from idling_ws.wire.cursor import Cursor
 if TYPE_CHECKING:
     from idling_ws.edge.socket import DeviceSocket
 
-RETRY_OVERLOADED_MS = 2000
 # How long a client may take nothing of a replay.
 STALL_S = 10.0
 
@@ -71,7 +70,7 @@ class CatchingUp:
         except GoneError:
             self._socket.fail(Close.POSITION_LOST)
         except UnavailableError:
-            self._socket.fail(Close.OVERLOADED, RETRY_OVERLOADED_MS)
+            self._socket.send_away()
         else:
             self._arrive(joined)
 

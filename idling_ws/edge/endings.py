@@ -22,6 +22,8 @@ CLOSE_OF_REASON = {
     revocations.SUSPENDED: Close.FORBIDDEN,
     # Not an end: it comes back at once, and its new roles are read then.
     revocations.ROLES_CHANGED: Close.TOKEN_EXPIRED,
+    # Nor is this: it may come back, but not at once.
+    revocations.DISCONNECTED: Close.DISCONNECTED,
 }
 
 
@@ -39,7 +41,11 @@ class Endings:
             self._sockets.spawn(self._refresh_keys())
             return
         code = CLOSE_OF_REASON.get(revoked.reason)
-        if code is not None:
+        if code is None:
+            return
+        if revoked.connection is not None:
+            self.ended += self._sockets.close_connection(revoked.user_id, revoked.connection, code)
+        else:
             self.ended += self._sockets.close_user(revoked.user_id, code, revoked.login_id)
 
     async def _refresh_keys(self) -> None:

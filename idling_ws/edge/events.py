@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
+import secrets
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -17,13 +17,15 @@ from aiohttp import web
 from idling_ws.delivery.joining import GoneError, Joined
 from idling_ws.delivery.parcel import Parcel
 from idling_ws.domain.clock import rfc3339
-from idling_ws.domain.errors import InvalidError, RateLimitError, UnavailableError
+from idling_ws.domain.errors import InvalidError, JsonObject, RateLimitError, UnavailableError
+from idling_ws.edge.admission import comeback_ms
 from idling_ws.edge.forwarded import address_of
 from idling_ws.edge.parts import PARTS, Parts
 from idling_ws.edge.problems import TRACE_ID, problem
-from idling_ws.edge.sockets import DRAIN_SPREAD_MS, SOCKETS
+from idling_ws.edge.sockets import SOCKETS
 from idling_ws.edge.who import bearer, check_token, identify
 from idling_ws.identity.person import Identity
+from idling_ws.watching.health import TOPIC as HEALTH
 from idling_ws.wire.closing import Close
 from idling_ws.wire.cursor import Cursor, parse_cursor
 from idling_ws.wire.jsontext import encode
@@ -44,10 +46,12 @@ class Listener:
         self._request = request
         self.user_id = -1
         self.login_id: str | None = login_id
+        self.connection_id = secrets.token_urlsafe(9)
         self.user_seq = 0
         self.all_seq = 0
         self.backlog: list[Parcel] | None = None
         self.parcels: list[Parcel] = []
+        self._notices: dict[str, bytes] = {}
         self.failed: Close | None = None
         self._max_bytes = max_bytes
         self._bytes = 0
@@ -57,6 +61,11 @@ class Listener:
     def is_gone(self) -> bool:
         """Whether its client has hung up: it shows at the next write only, which may be long from now."""
         return self._request.transport is None
+
+    def about(self) -> JsonObject:
+        """Return what an operator sees of this connection."""
+        address = address_of(self._request)
+        return {"connection": self.connection_id, "over": "events", "login": self.login_id, "address": address}
 
     def push(self, parcel: Parcel) -> None:
         """Take a parcel."""
@@ -74,6 +83,16 @@ class Listener:
         if self.failed is None:
             self.failed = code
         self._news.set()
+
+    def tell(self, topic: str, notice: bytes) -> None:
+        """Take a notice; a later one of the topic replaces it."""
+        self._notices[topic] = notice
+        self._news.set()
+
+    def take_notices(self) -> list[bytes]:
+        """Return the notices that came since the last time."""
+        notices, self._notices = list(self._notices.values()), {}
+        return notices
 
     async def wait(self, timeout_s: float) -> bool:
         """Wait for news; False when there were none in time."""
@@ -106,7 +125,8 @@ async def _joined(
 ) -> AsyncIterator[tuple[Listener, Joined]]:
     """Join a listener for the length of the block.
 
-    Raises ``RateLimitError`` when its user has too many, ``UnavailableError`` while this instance leaves.
+    Raises ``RateLimitError`` when its user has too many, ``UnavailableError`` while this instance leaves
+    or too many are coming in.
     """
     parts, sockets = request.app[PARTS], request.app[SOCKETS]
     if parts.draining:
@@ -117,7 +137,9 @@ async def _joined(
     try:
         if not sockets.admit(identity.user_id, listener):
             raise RateLimitError(message="Too many connections.", retry_after_ms=RETRY_TOO_MANY_MS)
-        yield listener, await parts.joining.join(identity.user_id, listener, cursor)
+        with sockets.admission.coming_in():
+            joined = await parts.joining.join(identity.user_id, listener, cursor)
+        yield listener, joined
     finally:
         parts.hub.detach(identity.user_id, listener)
         sockets.release(listener)
@@ -198,6 +220,8 @@ async def _stream(request: web.Request, identity: Identity) -> web.StreamRespons
         with contextlib.suppress(ConnectionError):
             await response.prepare(request)
             await _write(request, response, _welcome(parts, joined))
+            if parts.health.notice is not None:
+                listener.tell(HEALTH, parts.health.notice)
             await _tell(request, response, listener, joined, expires_at)
     return response
 
@@ -225,8 +249,10 @@ async def _tell(
         elif not await listener.wait(min(COMMENT_EVERY_S, left_s)):
             await _write(request, response, b": still here\n\n")
             continue
+        for notice in listener.take_notices():
+            await _write(request, response, b"event: notice\ndata: %b\n\n" % notice)
         await _write_events(request, response, place, listener.take())
-    await _write(request, response, _bye(listener.failed or Close.DRAINING))
+    await _write(request, response, _bye(listener.failed or Close.DRAINING, parts.hub.recipient_count))
 
 
 async def _write_events(
@@ -297,10 +323,10 @@ def _welcome(parts: Parts, joined: Joined) -> bytes:
     return b"event: welcome\nid: %b\ndata: %b\n\n" % (str(joined.reached).encode(), encode(body))
 
 
-def _bye(code: Close) -> bytes:
+def _bye(code: Close, devices: int) -> bytes:
     body = {"type": "bye", "code": int(code), "reason": code.reason, "retry_ms": 0}
     if code is not Close.DRAINING:
         return b"event: bye\ndata: %b\n\n" % encode(body)
     # A browser that knows nothing of ``bye`` waits as long as ``retry`` says.
-    body["retry_ms"] = retry_ms = random.randrange(DRAIN_SPREAD_MS)  # noqa: S311 -- spreads load, guards nothing
+    body["retry_ms"] = retry_ms = comeback_ms(devices)
     return b"event: bye\nretry: %d\ndata: %b\n\n" % (retry_ms, encode(body))

@@ -24,10 +24,13 @@ from idling_ws.edge.uploads import read_upload
 from idling_ws.edge.who import asker, identify
 from idling_ws.identity.policy import allow
 from idling_ws.services.images import Picture
-from idling_ws.store.files import SUFFIXES, is_digest
+from idling_ws.store.files import SUFFIXES, FolderFiles, is_digest
 from idling_ws.wire import schemas
 
 log = logging.getLogger(__name__)
+
+# Somebody has to make room first.
+RETRY_NO_ROOM_MS = 60_000
 
 FILE_HEADERS = {
     # Named by its content, it is never another one.
@@ -46,6 +49,10 @@ async def post_custom(request: web.Request) -> web.Response:
     mid = idempotency_key(request)
     # Before anything of the picture is taken in.
     parts.pipeline.check_allowed(who, "custom_emoji.create", mid, request[TRACE_ID])
+    if parts.health.disk.is_full and isinstance(parts.files, FolderFiles):
+        raise UnavailableError(
+            message="There is no room for pictures just now. Nothing was changed.", retry_after_ms=RETRY_NO_ROOM_MS
+        )
     with parts.uploads.place(who.user_id):
         upload = await read_upload(request)
         # Said before the picture is drawn: that takes longer than all else.
@@ -106,13 +113,13 @@ async def list_custom(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
     identity = await identify(request)
     status = request.query.get("status")
+    after, limit = page(request)
     if status is None:
         own = await parts.custom_emojis.of_user(identity.user_id)
         return json_response({"custom_emojis": [emoji.to_state() for emoji in own]})
     if status not in {PENDING, APPROVED, REJECTED}:
         raise InvalidError(fields={"status": ["Not pending, approved or rejected."]})
     allow(identity.person.roles, "custom_emoji.review")
-    after, limit = page(request)
     shown, following = await parts.custom_emojis.of_status(status, after, limit)
     body: JsonObject = {"custom_emojis": shown}
     if following is not None:

@@ -26,6 +26,7 @@ async def readyz(request: web.Request) -> web.Response:
         "postgres": await _check_postgres(parts),
         "redis": "ok" if parts.fanout.connected else "down",
         "canary": "ok" if parts.fanout.healthy else "deaf",
+        **parts.health.parts(),
     }
     if parts.draining:
         states["instance"] = "draining"

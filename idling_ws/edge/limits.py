@@ -52,6 +52,15 @@ class HttpLimits:
             self.refused += 1
             raise RateLimitError(retry_after_ms=wait_ms)
 
+    async def spend_on(self, what: str, request: web.Request, parts: Parts, per_minute: int) -> None:
+        """Take one off a quota of its own for ``what``. Raises ``RateLimitError``."""
+        user_id = self._user_of(request, parts)
+        whose = place_of(address_of(request)) if user_id is None else f"user:{user_id}"
+        wait_ms = await self._quotas.spend(what, whose, per_minute)
+        if wait_ms is not None:
+            self.refused += 1
+            raise RateLimitError(retry_after_ms=wait_ms)
+
     async def learn(self, request: web.Request) -> None:
         """Remember whose cookie it is that was let in just now: it was looked up for that already."""
         cookie = _cookie(request)

@@ -11,7 +11,7 @@ from idling_ws.edge.problems import json_response
 from idling_ws.edge.rest import change
 from idling_ws.edge.who import identify
 from idling_ws.identity.policy import allow
-from idling_ws.store import announcements, notifications
+from idling_ws.store import announcements, notices, notifications
 
 _YES_NO = {"true": True, "false": False}
 
@@ -47,6 +47,19 @@ async def list_announcements(request: web.Request) -> web.Response:
     after, limit = page(request)
     shown, following = await announcements.page_of(parts.database, after=after, limit=limit)
     body: JsonObject = {"announcements": shown}
+    if following is not None:
+        body["next"] = following
+    return json_response(body)
+
+
+async def list_notices(request: web.Request) -> web.Response:
+    """``GET /api/notices?after=&limit=``: operator notices, for an admin, the newest first."""
+    parts = request.app[PARTS]
+    identity = await identify(request)
+    allow(identity.person.roles, "admin.view")
+    after, limit = page(request)
+    shown, following = await notices.page_of(parts.database, after=after, limit=limit)
+    body: JsonObject = {"notices": shown}
     if following is not None:
         body["next"] = following
     return json_response(body)

@@ -16,6 +16,7 @@ from idling_ws.delivery.joining import Joining
 from idling_ws.delivery.lobby import Lobby
 from idling_ws.delivery.mailbox import Postman
 from idling_ws.delivery.presence import Presence
+from idling_ws.delivery.roster import Roster
 from idling_ws.domain.clock import Clock
 from idling_ws.edge.uploads import Places
 from idling_ws.identity.browser_sessions import BrowserSessions
@@ -42,6 +43,7 @@ from idling_ws.store.popularity import Popularity
 from idling_ws.store.postgres import Database
 from idling_ws.store.reads import Reads
 from idling_ws.store.sessions import SessionStore
+from idling_ws.watching.health import Health
 
 
 @dataclass(slots=True)
@@ -65,6 +67,7 @@ class Parts:
     acknowledged: Acknowledged
     push_key: str
     lobby: Lobby
+    roster: Roster
     postman: Postman
     pipeline: Pipeline
     keyring: KeyRing
@@ -89,6 +92,7 @@ class Parts:
     browser_sessions: BrowserSessions
     sign_in: SignIn
     metrics: Metrics
+    health: Health
     drain_mutations: Callable[[float], Awaitable[None]]
     draining: bool = False
 

@@ -6,12 +6,14 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from structlog.contextvars import bound_contextvars
 
 from idling_ws.domain.errors import IdlingError, InternalError, InvalidError, JsonObject
 from idling_ws.edge.forwarded import is_over_tls
 from idling_ws.edge.parts import PARTS
-from idling_ws.mutations.pipeline import new_trace_id
+from idling_ws.observe.error_counts import UNMATCHED
 from idling_ws.wire.jsontext import encode
+from idling_ws.wire.tracing import trace_id_of
 
 log = logging.getLogger(__name__)
 
@@ -78,32 +80,47 @@ def problem(error: IdlingError, trace_id: str, status: int | None = None, **more
 @web.middleware
 async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn whatever a handler raises into a problem, and count and mark every answer."""
-    trace_id = new_trace_id()
+    trace_id = trace_id_of(request.headers.get("traceparent"))
     request[TRACE_ID] = trace_id
     metrics = request.app[PARTS].metrics
-    try:
-        response = await handler(request)
-    except IdlingError as exc:
-        metrics.errors.labels(exc.code).inc()
-        response = problem(exc, trace_id)
-    except web.HTTPException as exc:
-        if exc.status < 400:
-            raise
-        code = _CODE_OF_STATUS.get(exc.status, "internal" if exc.status >= 500 else "bad_frame")
-        text = exc.text if exc.text and not exc.text.startswith(str(exc.status)) else None
-        response = problem(InvalidError(code, text), trace_id, exc.status)
-        for name in ("Allow", "Sec-WebSocket-Version"):
-            if name in exc.headers:
-                response.headers[name] = exc.headers[name]
-    except Exception:
-        log.exception("%s %s failed, trace %s", request.method, request.path, trace_id)
-        metrics.errors.labels("internal").inc()
-        response = problem(InternalError(), trace_id)
+    # Whatever is logged for it, from here on down, says which request it was.
+    with bound_contextvars(trace_id=trace_id):
+        response = await _answer(request, handler, trace_id)
     if is_over_tls(request):
         for cookie in response.cookies.values():
             cookie["secure"] = True
     metrics.requests.labels(request.method, str(response.status)).inc()
     return response
+
+
+async def _answer(request: web.Request, handler: Handler, trace_id: str) -> web.StreamResponse:
+    metrics = request.app[PARTS].metrics
+    try:
+        return await handler(request)
+    except IdlingError as exc:
+        metrics.failed(exc.code, route_of(request))
+        return problem(exc, trace_id)
+    except web.HTTPException as exc:
+        if exc.status < 400:
+            raise
+        code = _CODE_OF_STATUS.get(exc.status, "internal" if exc.status >= 500 else "bad_frame")
+        metrics.failed(code, route_of(request))
+        text = exc.text if exc.text and not exc.text.startswith(str(exc.status)) else None
+        response = problem(InvalidError(code, text), trace_id, exc.status)
+        for name in ("Allow", "Sec-WebSocket-Version"):
+            if name in exc.headers:
+                response.headers[name] = exc.headers[name]
+        return response
+    except Exception:
+        log.exception("%s %s failed", request.method, request.path)
+        metrics.failed("internal", route_of(request))
+        return problem(InternalError(), trace_id)
+
+
+def route_of(request: web.Request) -> str:
+    """Return the pattern of the route that ``request`` took: there are as many as are written down."""
+    resource = request.match_info.route.resource
+    return UNMATCHED if resource is None else resource.canonical
 
 
 async def mark(request: web.Request, response: web.StreamResponse) -> None:

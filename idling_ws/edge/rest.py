@@ -14,7 +14,7 @@ from idling_ws.domain.ids import ALL
 from idling_ws.domain.sessions import with_duration
 from idling_ws.edge.bodies import idempotency_key, if_version, only, page, read_object
 from idling_ws.edge.parts import PARTS, Parts
-from idling_ws.edge.problems import TRACE_ID, json_response
+from idling_ws.edge.problems import TRACE_ID, json_response, route_of
 from idling_ws.edge.reader import personal, reader
 from idling_ws.edge.who import asker, identify
 from idling_ws.mutations.batch import Settled
@@ -56,6 +56,8 @@ async def post_mutations(request: web.Request) -> web.Response:
             continue
         verdict = await _settle(parts, who, one, request[TRACE_ID])
         stopped = verdict["status"] == "error"
+        if "error" in verdict and not verdict.get("duplicate"):
+            parts.metrics.failed(verdict["error"]["code"], route_of(request))
         verdicts.append(verdict)
     seq = max([verdict.get("seq", -1) for verdict in verdicts])
     answer: JsonObject = {"verdicts": verdicts}

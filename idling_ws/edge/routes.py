@@ -5,8 +5,11 @@ from __future__ import annotations
 from aiohttp import web
 
 from idling_ws.edge import (
+    admin,
     analytics,
+    browser_errors,
     devices,
+    docs,
     emojis,
     events,
     files,
@@ -51,6 +54,7 @@ def add_routes(app: web.Application) -> None:
     post("/api/notifications/read", notifications.mark_read)
     get("/api/push/key", notifications.get_push_key)
     get("/api/announcements", notifications.list_announcements)
+    get("/api/notices", notifications.list_notices)
 
     get("/api/emojis/categories", emojis.get_categories)
     get("/api/emojis/categories/{id}", emojis.get_category)
@@ -65,6 +69,9 @@ def add_routes(app: web.Application) -> None:
     get("/api/analytics/emojis", analytics.get_emojis)
     get("/api/analytics/errors", analytics.get_errors)
     get("/api/analytics/me", analytics.get_own)
+
+    post("/api/errors/browser", browser_errors.post_browser_errors)
+    app[browser_errors.TOLD] = browser_errors.Told()
 
     post("/api/emojis/custom", files.post_custom)
     get("/api/emojis/custom", files.list_custom)
@@ -87,8 +94,21 @@ def add_routes(app: web.Application) -> None:
     get("/metrics", health.metrics)
     get("/version", health.version)
 
+    get("/api/admin/instances", admin.list_instances)
+    get("/api/admin/users", admin.find_users)
+    get("/api/admin/users/{id}", admin.get_user)
+    get("/api/admin/users/{id}/entries", admin.list_entries)
+    post("/api/admin/users/{id}/disconnect", admin.disconnect)
+
+    get("/api/openapi.json", docs.get_openapi)
+    get("/api/asyncapi.json", docs.get_asyncapi)
+    api_pages = docs.Docs(pages)
+    get("/api/docs", api_pages.page)
+    get("/api/docs/{name}", api_pages.file)
+
     get("/", pages.index)
     get("/inspector", inspector.Inspector(pages).get)
+    get("/admin", admin.AdminPage(pages).get)
     for name in TOP_LEVEL:
         get(f"/{name}", pages.top)
     get("/static/{path:.+}", pages.static)

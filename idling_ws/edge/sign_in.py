@@ -22,7 +22,7 @@ from idling_ws.edge.device_cookie import device_of, keep_device
 from idling_ws.edge.endings import end_login
 from idling_ws.edge.forwarded import address_of
 from idling_ws.edge.parts import PARTS, Parts
-from idling_ws.edge.problems import TRACE_ID, json_response, problem
+from idling_ws.edge.problems import TRACE_ID, json_response, problem, route_of
 from idling_ws.edge.sockets import SOCKETS
 from idling_ws.edge.who import agent_of, refuse_suspended
 from idling_ws.identity.attempts import LIFE, AttemptError
@@ -173,11 +173,11 @@ def _failed(request: web.Request, exc: IdlingError) -> web.Response:
     name, trace_id = request.match_info["provider"], request[TRACE_ID]
     is_known = name in {offered for offered, _ in parts.sign_in.offered()}
     reason = str(getattr(exc, "reason", ""))
-    log.info("sign-in through %s failed: %s %s, trace %s", name if is_known else "nobody", exc.code, reason, trace_id)
+    log.info("sign-in through %s failed: %s %s", name if is_known else "nobody", exc.code, reason)
     facts = {"provider": name if is_known else None, "code": exc.code, "reason": reason}
     parts.trail.note(Event("login", REFUSED, trace_id=trace_id, address=address_of(request), after=facts))
     request[NOTED] = True
-    parts.metrics.errors.labels(exc.code).inc()
+    parts.metrics.failed(exc.code, route_of(request))
     if not _wants_a_page(request) or (isinstance(exc, InvalidError) and not is_known):
         return problem(exc, trace_id)
     return _redirect(f"/?login_error={exc.code}")

@@ -33,7 +33,7 @@ SHELL_PAGES: Final = {"/": "index.html"}
 # What a page needs to start. Raster icons are the system's business, not the page's.
 _SHELL_SUFFIXES: Final = {".css", ".js", ".svg"}
 # What a page of its own needs, which most people never open: not loaded with the first one.
-_APART: Final = ("js/inspector/", "css/inspector")
+_APART: Final = ("js/admin/", "js/docs/", "js/inspector/", "css/admin", "css/docs", "css/inspector")
 _LOOK_EVERY_S: Final = 1.0
 
 

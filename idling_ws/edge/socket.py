@@ -13,7 +13,6 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import ClassVar
 
-from idling_ws.delivery.lobby import TOPIC as LOBBY
 from idling_ws.delivery.mailbox import Mailbox
 from idling_ws.delivery.parcel import Parcel
 from idling_ws.domain.errors import (
@@ -23,6 +22,7 @@ from idling_ws.domain.errors import (
     JsonObject,
     RateLimitError,
 )
+from idling_ws.edge import topics
 from idling_ws.edge.allowance import Allowance
 from idling_ws.edge.arriving import Arriving, refresh
 from idling_ws.edge.asking import Asking
@@ -31,11 +31,13 @@ from idling_ws.edge.line import Line
 from idling_ws.edge.parts import Parts
 from idling_ws.edge.sockets import Sockets
 from idling_ws.edge.who import Known
-from idling_ws.mutations.pipeline import Asker, new_trace_id
+from idling_ws.mutations.pipeline import Asker
+from idling_ws.observe.error_counts import WS
 from idling_ws.wire import frames
 from idling_ws.wire.closing import Close
 from idling_ws.wire.cursor import Cursor, parse_cursor
 from idling_ws.wire.jsontext import decode_objects
+from idling_ws.wire.tracing import new_trace_id
 from idling_ws.wire.websocket import text_frame
 
 log = logging.getLogger(__name__)
@@ -133,7 +135,7 @@ class DeviceSocket:
             except Exception:
                 # Past this point it would look to the line like a defect of the client's.
                 trace_id = new_trace_id()
-                log.exception("a message could not be handled, trace %s", trace_id)
+                log.exception("a message could not be handled", extra={"trace_id": trace_id})
                 mid = None if isinstance(message, InvalidError) else frames.read_mid(message)
                 self.answer_error(InternalError(), mid, trace_id)
 
@@ -166,7 +168,7 @@ class DeviceSocket:
         was_here = self._state in (LIVE, LEAVING) and self._asking is not None
         self._state = CLOSED
         parts.heartbeats.remove(self)
-        parts.lobby.unwatch(self)
+        topics.leave(parts, self)
         self._sockets.remove(self)
         if self.user_id >= 0:
             parts.hub.detach(self.user_id, self)
@@ -199,6 +201,11 @@ class DeviceSocket:
         """Take a notice."""
         self._mailbox.offer_notice(topic, framed)
 
+    def tell(self, topic: str, notice: bytes) -> None:
+        """Take a notice for everybody; before its welcome a device gets none."""
+        if self._state == LIVE:
+            self._mailbox.offer_notice(topic, text_frame(notice))
+
     def fail(self, code: Close, retry_ms: int = 0) -> None:
         """Say goodbye with ``code`` and close. What waits in the mailbox is dropped: its cursor will ask for it."""
         if self._state == CLOSED or self._line is None:
@@ -211,11 +218,15 @@ class DeviceSocket:
         self._state = CLOSED
         parts.metrics.closes.labels(str(int(code))).inc()
         parts.heartbeats.remove(self)
-        parts.lobby.unwatch(self)
+        topics.leave(parts, self)
         if self.user_id >= 0:
             parts.hub.detach(self.user_id, self)
         self._line.write(text_frame(frames.bye(code, code.reason, retry_ms)))
         self._line.close(code, code.reason)
+
+    def send_away(self) -> None:
+        """Close it because there is too much to do: it may come again in a while, not together with the others."""
+        self.fail(Close.OVERLOADED, self._sockets.admission.retry_ms())
 
     # -- messages --------------------------------------------------------------------
 
@@ -238,6 +249,11 @@ class DeviceSocket:
         assert self._arriving is not None  # noqa: S101 -- it is there until the device is in
         self._state = JOINING
         self._sockets.spawn(self._arriving.join(hello))
+
+    def about(self) -> JsonObject:
+        """Return what an operator sees of this connection."""
+        shown = {"connection": self.connection_id, "over": "socket", "login": self.login_id, "address": self.address}
+        return {**shown, "client": self.client or {}, "acked": self.acked}
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Run ``work`` for this device."""
@@ -284,19 +300,11 @@ class DeviceSocket:
         self._sockets.acked(self, cursor.user_seq)
 
     def _on_subscribe(self, message: JsonObject) -> None:
-        self._check_topic(message)
-        self.send(frames.plain("subscribed", topic=LOBBY))
-        self._parts.lobby.watch(self)
+        assert self._asking is not None  # noqa: S101 -- set before the state became LIVE
+        topics.subscribe(self._parts, self, self._asking.asker, message)
 
     def _on_unsubscribe(self, message: JsonObject) -> None:
-        self._check_topic(message)
-        self._parts.lobby.unwatch(self)
-        self.send(frames.plain("unsubscribed", topic=LOBBY))
-
-    @staticmethod
-    def _check_topic(message: JsonObject) -> None:
-        if message.get("topic") != LOBBY:
-            raise InvalidError("bad_frame", fields={"topic": ["Not one of: lobby."]})
+        topics.unsubscribe(self._parts, self, message)
 
     def _on_refresh(self, message: JsonObject) -> None:
         token = message.get("token")
@@ -321,7 +329,7 @@ class DeviceSocket:
 
     def answer_error(self, exc: IdlingError, mid: str | None, trace_id: str | None = None) -> None:
         """Say what is wrong, in one ``error`` message."""
-        self._parts.metrics.errors.labels(exc.code).inc()
+        self._parts.metrics.failed(exc.code, WS)
         self.send(frames.error(exc.to_wire(trace_id or new_trace_id()), mid))
 
     # One table for all sockets; inside of the class, which need not be reached into from outside then.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
+from idling_ws.domain.errors import JsonObject
 from idling_ws.edge.addresses import Addresses
+from idling_ws.edge.admission import Admission, comeback_ms
 from idling_ws.edge.parts import Parts
 from idling_ws.wire.closing import Close
 
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Sockets told to go per step of a drain, and the pause between two steps.
+# A drain goes in steps, with a pause between two: at least so many sockets in each, and so many steps at most.
 DRAIN_BATCH = 100
+DRAIN_STEPS = 30
 DRAIN_PAUSE_S = 0.05
-# Devices come back spread over so long: another instance has to take them all.
-DRAIN_SPREAD_MS = 3000
 
 
 class Device(Protocol):
@@ -31,13 +31,20 @@ class Device(Protocol):
 
     user_id: int
     login_id: str | None
+    connection_id: str
 
     @property
     def is_gone(self) -> bool:
         """Whether its client has hung up, though it is still here."""
 
+    def tell(self, topic: str, notice: bytes) -> None:
+        """Take a notice that nobody has to subscribe to; a later one of the topic replaces it."""
+
     def fail(self, code: Close, retry_ms: int = 0) -> None:
         """End it."""
+
+    def about(self) -> JsonObject:
+        """Return what an operator sees of it."""
 
 
 class Sockets:
@@ -45,7 +52,16 @@ class Sockets:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self.addresses = Addresses(parts.settings.max_connections_per_address)
+        settings = parts.settings
+        self.addresses = Addresses(settings.max_connections_per_address)
+        self.admission = Admission(
+            parts.clock,
+            lambda: len(self._all),
+            max_connections=settings.max_connections,
+            max_arriving=settings.max_arriving,
+            max_lag_s=settings.max_lag_ms / 1000,
+        )
+        self.admission.on_lag = parts.metrics.loop_lag.observe
         self._all: dict[DeviceSocket, None] = {}
         self._by_user: dict[int, list[Device]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -54,6 +70,10 @@ class Sockets:
 
     def __len__(self) -> int:
         return len(self._all)
+
+    def start(self) -> None:
+        """Start looking how late the loop is."""
+        self.spawn(self.admission.watch())
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` as a task that is kept until it ends."""
@@ -107,11 +127,24 @@ class Sockets:
             device.fail(code)
         return len(doomed)
 
+    def close_connection(self, user_id: int, connection: str, code: Close) -> int:
+        """End one device of a user; return how many that were."""
+        doomed = [device for device in self.of_user(user_id) if device.connection_id == connection]
+        for device in doomed:
+            device.fail(code)
+        return len(doomed)
+
     def close_token_holders(self, code: Close) -> None:
         """Close every socket that came in by an access token."""
-        for socket in list(self._all):
-            if socket.expires_at is not None:
-                socket.fail(code, random.randrange(DRAIN_SPREAD_MS))  # noqa: S311 -- spreads load
+        holders = [socket for socket in self._all if socket.expires_at is not None]
+        for socket in holders:
+            socket.fail(code, comeback_ms(len(holders)))
+
+    def tell(self, topic: str, notice: bytes) -> None:
+        """Send a notice to every device."""
+        for devices in list(self._by_user.values()):
+            for device in list(devices):
+                device.tell(topic, notice)
 
     def acked(self, socket: DeviceSocket, seq: int) -> None:
         """Note that a device has applied what it was sent, up to ``seq`` of its user's stream."""
@@ -119,11 +152,15 @@ class Sockets:
         self._parts.acknowledged.saw(socket.user_id, seq)
 
     async def drain(self, timeout_s: float) -> None:
-        """Tell every socket to go elsewhere, a batch at a time, and wait until they have gone."""
+        """Tell every socket to go elsewhere, a batch at a time, and wait until they have gone.
+
+        They come back spread over a while: other instances have to take them all.
+        """
         leaving = list(self._all)
-        for start in range(0, len(leaving), DRAIN_BATCH):
-            for socket in leaving[start : start + DRAIN_BATCH]:
-                socket.fail(Close.DRAINING, random.randrange(DRAIN_SPREAD_MS))  # noqa: S311 -- spreads load
+        batch = max(DRAIN_BATCH, -(-len(leaving) // DRAIN_STEPS))
+        for start in range(0, len(leaving), batch):
+            for socket in leaving[start : start + batch]:
+                socket.fail(Close.DRAINING, comeback_ms(len(leaving)))
             await asyncio.sleep(DRAIN_PAUSE_S)
         try:
             async with asyncio.timeout(timeout_s):

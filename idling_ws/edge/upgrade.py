@@ -21,6 +21,7 @@ async def open_socket(request: web.Request) -> web.StreamResponse:
     parts = request.app[PARTS]
     sockets = request.app[SOCKETS]
     accept = accept_key(request)
+    sockets.admission.check_connect()
     who = await known(request)
     if parts.draining:
         raise UnavailableError("unavailable", "This instance is leaving. Connect again.", retry_after_ms=1000)

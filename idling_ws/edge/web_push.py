@@ -22,7 +22,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from py_vapid import Vapid02
 from pywebpush import WebPusher
 
+from idling_ws.breakers import Breakers, LeftAloneError
 from idling_ws.delivery.push import Posted
+from idling_ws.domain.clock import SystemClock
 from idling_ws.domain.push import Services, Subscription
 from idling_ws.identity.sealing import derive_key
 
@@ -32,6 +34,9 @@ TIMEOUT_S = 10.0
 # Kept by the push service for a browser that is off; a day later nobody cares.
 TTL_S = 86_400
 TOKEN_S = 12 * 3600
+# A service that failed so often in a row is left alone for so long; what is due comes up again by itself.
+FAILURES = 5
+REST_S = 15.0
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
@@ -74,11 +79,22 @@ def derive_signing_key(secret_key: str) -> ec.EllipticCurvePrivateKey:
     return ec.derive_private_key(number, ec.SECP256R1())
 
 
+class _FailedError(Exception):
+    """A push service did not take it: what opens its breaker."""
+
+
 class WebPushLine:
     """Posts to push services. ``contact`` is a ``mailto:`` or ``https:`` URL where they can reach us."""
 
-    def __init__(self, services: Services, key: ec.EllipticCurvePrivateKey, contact: str) -> None:
+    def __init__(
+        self,
+        services: Services,
+        key: ec.EllipticCurvePrivateKey,
+        contact: str,
+        breakers: Breakers | None = None,
+    ) -> None:
         self._services = services
+        self._breakers = breakers or Breakers(SystemClock())
         self._vapid = Vapid02(key)
         self._contact = contact
         resolver = None if services.private else PublicOnly()
@@ -96,8 +112,21 @@ class WebPushLine:
 
     async def post(self, subscription: Subscription, payload: bytes, topic: str) -> Posted:
         """Encrypt and post. Never raises: what went wrong is an outcome."""
-        if not self._services.accept(subscription.endpoint):  # accepted once, but the list is another one now
+        pattern = self._services.pattern_of(subscription.endpoint)
+        if pattern is None:  # accepted once, but the list is another one now
             return Posted.REFUSED
+        # By its pattern, not its host: below ``*.`` there are as many hosts as somebody cares to name.
+        breaker = self._breakers.named(f"push:{pattern}", failures=FAILURES, rest_s=REST_S)
+        try:
+            with breaker.guard(_FailedError):
+                outcome = await self._post(subscription, payload, topic)
+                if outcome is Posted.FAILED:
+                    raise _FailedError
+                return outcome
+        except (LeftAloneError, _FailedError):
+            return Posted.FAILED
+
+    async def _post(self, subscription: Subscription, payload: bytes, topic: str) -> Posted:
         keys = {"p256dh": subscription.p256dh, "auth": subscription.auth}
         try:
             body = WebPusher({"endpoint": subscription.endpoint, "keys": keys}).encode(payload)["body"]

@@ -90,10 +90,7 @@ class Child(ABC):
 
     async def stop(self) -> None:
         """End it in order, by force if it will not; afterwards none of its processes is left."""
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
-            self._watch = None
+        await self._stop_watching()
         process, self._process = self._process, None
         if process is not None and process.returncode is None:
             with contextlib.suppress(OSError, TimeoutError):
@@ -102,6 +99,23 @@ class Child(ABC):
                     await process.wait()
         if self._lock_path.exists():
             os.close(await self._take_lock(patience_s=0 if process is None else CRASH_REST_S))
+
+    async def kill(self) -> None:
+        """End it as a power cut would, all of its processes at once; it stays down until `start`."""
+        await self._stop_watching()
+        process, self._process = self._process, None
+        self._signal_all(signal.SIGKILL)
+        if process is not None:
+            await process.wait()
+        os.close(await self._take_lock(patience_s=0))
+
+    def freeze(self) -> None:
+        """Stop all of its processes where they are: connections stay up, and nobody answers."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on after `freeze`."""
+        self._signal_all(signal.SIGCONT)
 
     async def run_once(self, argv: list[str], folder: Path, said: str = "") -> None:
         """Run a command to its end, under the same lock and the same privileges as the server.
@@ -123,6 +137,12 @@ class Child(ABC):
         if process.returncode != 0:
             text = output.decode(errors="replace").strip()
             raise EmbeddedServersError(f"{Path(argv[0]).name} failed: {text[-1500:]}\n{cure_for(text)}")
+
+    async def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+            self._watch = None
 
     async def _launch(self, patience_s: float) -> None:
         lock = await self._take_lock(patience_s)
@@ -218,6 +238,11 @@ class Child(ABC):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
                 os.kill(pid, signal.SIGCONT)  # a frozen one would never hear of it
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for pid in self._holders():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _holders(self) -> dict[int, int]:
         """Return who has the lock file open, apart from us: process -> its parent."""

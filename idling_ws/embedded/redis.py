@@ -77,13 +77,13 @@ class Redis(Child):
     async def is_ready(self) -> bool:
         """Ask it; while it still reads its file it answers LOADING."""
         with contextlib.suppress(OSError, TimeoutError):
-            return await self._ask(b"PING") == b"+PONG\r\n"
+            return await self.ask(b"PING") == b"+PONG\r\n"
         return False
 
     async def ask_to_end(self, process: asyncio.subprocess.Process) -> None:
         """Ask it to save and end (SHUTDOWN SAVE); by signal, if it does not listen."""
         try:
-            refusal = await self._ask(b"SHUTDOWN", b"SAVE")
+            refusal = await self.ask(b"SHUTDOWN", b"SAVE")
         except (OSError, TimeoutError):
             refusal = b"no answer"
         if refusal:
@@ -93,7 +93,7 @@ class Redis(Child):
         """Return the socket of an earlier life."""
         return [self._socket]
 
-    async def _ask(self, *words: bytes) -> bytes:
+    async def ask(self, *words: bytes) -> bytes:
         """Send one command over the socket and return the first line of the answer, empty if it hung up."""
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             reader, writer = await asyncio.open_unix_connection(str(self._socket))

@@ -42,6 +42,20 @@ class EmbeddedServers:
         self._redis: Redis | None = None
 
     @property
+    def postgres(self) -> Postgres:
+        """PostgreSQL, for who does harm to it. Raises ``EmbeddedServersError`` when it was not started."""
+        if self._postgres is None:
+            raise EmbeddedServersError("The embedded servers do not run.")
+        return self._postgres
+
+    @property
+    def redis(self) -> Redis:
+        """Redis, likewise."""
+        if self._redis is None:
+            raise EmbeddedServersError("The embedded servers do not run.")
+        return self._redis
+
+    @property
     def postgres_pid(self) -> int | None:
         """The process id of PostgreSQL, None while it is down."""
         return self._postgres.pid if self._postgres else None

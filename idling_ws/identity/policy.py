@@ -38,6 +38,7 @@ POLICY: Mapping[str, frozenset[str]] = MappingProxyType(
         "push.subscribe": _EVERYBODY,
         "push.unsubscribe": _EVERYBODY,
         "account.unlink": _EVERYBODY,
+        "lobby.watch": _EVERYBODY,
         # keeping the place in order
         "custom_emoji.review": _MODERATORS,
         "user.suspend": _MODERATORS,
@@ -46,6 +47,9 @@ POLICY: Mapping[str, frozenset[str]] = MappingProxyType(
         "announcement.withdraw": _ADMINS,
         "user.grant": _ADMINS,
         "admin.view": _ADMINS,
+        "admin.tail": _ADMINS,
+        "admin.lookup": _ADMINS,
+        "admin.read_entries": _ADMINS,
         "admin.disconnect": _ADMINS,
     }
 )

@@ -28,6 +28,7 @@ LOGGED_OUT = "logged_out"
 REUSED = "reused"
 SUSPENDED = "suspended"
 ROLES_CHANGED = "roles_changed"
+DISCONNECTED = "disconnected"
 KEYS_ROTATED = "keys_rotated"
 """At once: no token signed before counts any more. It is about nobody: the user is ``NOBODY``."""
 NOBODY = UserId(0)
@@ -44,6 +45,7 @@ class Revoked:
     user_id: UserId
     login_id: LoginId | None
     reason: str
+    connection: str | None = None
 
 
 class Revocations:
@@ -111,12 +113,19 @@ class Revocations:
         """Count a login as ended on this instance at once, before the next poll says so."""
         self._ended[login_id] = self._clock.now()
 
+    async def disconnect(self, user_id: UserId, connection: str | None) -> None:
+        """End a user's connections on every instance within a second, or one. Raises ``UnavailableError``."""
+        await rows.tell(self._database, user_id, DISCONNECTED, connection)
+
     def _apply(self, row: rows.RevocationRow) -> None:
         user_id = UserId(row.user_id)
         login_id = None if row.login_id is None else LoginId(row.login_id)
         if login_id is not None:
             self._ended[login_id] = row.at
             self.on_revoked(Revoked(user_id, login_id, row.reason))
+            return
+        if row.reason == DISCONNECTED:  # nothing about them has changed, and whoever wants may come back
+            self.on_revoked(Revoked(user_id, None, row.reason, row.connection))
             return
         self._changed[user_id] = row.at
         if row.reason == SUSPENDED:

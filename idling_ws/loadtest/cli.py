@@ -1,4 +1,4 @@
-"""The command line of the load test: ``scripts/load_test.py --url http://127.0.0.1:8080``.
+"""The command line of the load test: ``scripts/load_test.py``, with ``--url`` for servers that run already.
 
 Exit codes: 0 as it should be, 1 a threshold was crossed or devices were left behind, 2 the
 run could not begin. Ctrl-C ends the traffic and still writes every report; a second
@@ -7,11 +7,9 @@ one ends at once.
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import sys
-import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +18,25 @@ import uvloop
 from rich.console import Console
 
 from idling_ws.client.ladder import ALL_TRANSPORTS
-from idling_ws.loadtest.accounts import Account, AccountsError, make_guests, read_tokens
+from idling_ws.loadtest.accounts import AccountsError
 from idling_ws.loadtest.faults import FAULTS
-from idling_ws.loadtest.live import View
-from idling_ws.loadtest.measures import Sample, Totals
+from idling_ws.loadtest.harm import PLACE_FAULTS, PROXIED
 from idling_ws.loadtest.options import Options, history_of
+from idling_ws.loadtest.own_instance import PlaceError
+from idling_ws.loadtest.place import own_place
 from idling_ws.loadtest.report import write_html, write_json
 from idling_ws.loadtest.scenarios import SCENARIOS
-from idling_ws.loadtest.summary import ALWAYS, metric_names, metrics_of, summary_of
+from idling_ws.loadtest.session import MOST_VIOLATIONS, Session
+from idling_ws.loadtest.summary import metric_names, notes_of
 from idling_ws.loadtest.thresholds import Threshold
-from idling_ws.loadtest.workers import WorkerError, Workers
+from idling_ws.loadtest.workers import WorkerError
+from idling_ws.proof.cli import print_findings
+from idling_ws.proof.reading import UnusableError
 
 # What a click option makes of the command below it.
 Option = Callable[[Callable[..., None]], Callable[..., None]]
 
+INSTANCES = 2
 CROSSED = 1
 UNUSABLE = 2
 
@@ -75,9 +78,18 @@ def _seconds(name: str, default: float, words: str, *, least: float, most: float
     "--url",
     "urls",
     multiple=True,
-    required=True,
     callback=_commas(None),
-    help="Base URL of an instance; several, or several times.",
+    help="Base URL of an instance; several, or several times. Without it servers of its own are started.",
+)
+@click.option(
+    "--instances",
+    type=click.IntRange(1, 16),
+    help=f"Without --url: so many instances over PostgreSQL and Redis of its own.  [default: {INSTANCES}]",
+)
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Without --url: where these keep data, logs and history, and leave them.",
 )
 @click.option("--users", default=20, show_default=True, type=click.IntRange(1))
 @click.option("--devices", default=2, show_default=True, type=click.IntRange(1), help="Devices of each user.")
@@ -102,9 +114,13 @@ def _seconds(name: str, default: float, words: str, *, least: float, most: float
     callback=_commas(ALL_TRANSPORTS),
     help="ws, sse, poll: several are dealt out in turn.",
 )
-@click.option("--faults", default="", callback=_commas(tuple(FAULTS)), help=_table(FAULTS))
+@click.option(
+    "--faults", default="", callback=_commas((*FAULTS, *PLACE_FAULTS)), help=_table({**FAULTS, **PLACE_FAULTS})
+)
 @_seconds("fault-every", 1.0, "Seconds between faults of one kind.", least=0.01)
 @_seconds("fault-longest", 5.0, "Seconds until a fault heals, at most.", least=0.01)
+@click.option("--fault-times", type=click.IntRange(1), help="End when each fault of the servers happened so often.")
+@click.option("--soak", is_flag=True, help="Read memory, tasks and open files, and fail when they grow.")
 @_seconds("drain", 60.0, "Seconds to wait at the end until everything has arrived.", least=0.1)
 @click.option("--seed", default=0, show_default=True, help="Makes the same choices again.")
 @click.option(
@@ -130,16 +146,31 @@ def _seconds(name: str, default: float, words: str, *, least: float, most: float
     help='Exit 1 if so: "confirm_p99_ms>250". May be given several times.',
 )
 def main(
-    tokens: Path | None, html: Path | None, json_path: Path | None, thresholds: list[Threshold], **settings: Any
+    tokens: Path | None,
+    html: Path | None,
+    json_path: Path | None,
+    thresholds: list[Threshold],
+    instances: int | None,
+    folder: Path | None,
+    **settings: Any,
 ) -> None:
-    """Drive a running server with many devices, measure it, and record what they saw."""
+    """Drive servers with many devices, measure them, record what the devices saw, and do harm where asked to.
+
+    Without --url it starts PostgreSQL, Redis and instances, and at the end holds the history
+    against the protocol's promises and the rows of the database.
+    """
     options = Options(**settings)
     if options.processes > options.users:
         raise click.BadParameter("there are fewer users than processes", param_hint="--processes")
+    _refuse_what_needs_own_servers(options, instances, folder)
     console = Console()
     try:
-        summary = uvloop.run(Session(options, tokens, thresholds, console).run())
-    except (AccountsError, WorkerError, OSError) as error:
+        if options.urls:
+            session = Session(options, tokens, thresholds, console)
+            summary = uvloop.run(session.run())
+        else:
+            summary = uvloop.run(_run_own(options, tokens, thresholds, console, instances or INSTANCES, folder))
+    except (AccountsError, WorkerError, PlaceError, UnusableError, OSError) as error:
         click.echo(f"load test: {error}", err=True)
         sys.exit(UNUSABLE)
     if html is not None:
@@ -150,57 +181,41 @@ def main(
     sys.exit(CROSSED if any(threshold["crossed"] for threshold in summary["thresholds"]) else 0)
 
 
-class Session:
-    """A run as the command line sees it: from the first account to the summary."""
-
-    def __init__(self, options: Options, tokens: Path | None, thresholds: list[Threshold], console: Console) -> None:
-        self._options = options
-        self._tokens = tokens
-        self._thresholds = [*thresholds, *ALWAYS]
-        self._console = console
-        self._totals = Totals()
-        self._view = View(console, options)
-        self._began = time.monotonic()
-        self._connected = 0
-        self._interrupted = False
-
-    async def run(self) -> dict[str, Any]:
-        """Run, and return the summary."""
-        started_at = time.time()
-        workers = Workers(self._options, await self._accounts(), self._receive)
-        loop = asyncio.get_running_loop()
-
-        def interrupt() -> None:
-            self._interrupted = True
-            workers.stop()
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupt)
-        self._began = time.monotonic()
-        with self._view:
-            await workers.run()
-        metrics = metrics_of(self._totals, self._options, self._connected)
-        return summary_of(
-            self._totals,
-            self._options,
-            metrics,
-            self._thresholds,
-            started_at=started_at,
-            interrupted=self._interrupted,
+def _refuse_what_needs_own_servers(options: Options, instances: int | None, folder: Path | None) -> None:
+    """Raise ``BadParameter`` for what cannot be done to servers that others have started."""
+    if not options.urls:
+        return
+    harmful = [name for name in options.faults if name in PLACE_FAULTS]
+    if harmful:
+        raise click.BadParameter(
+            f"{', '.join(harmful)} cannot be done to servers that are not the load test's own, "
+            "for it must know their processes: leave out --url, and it starts some",
+            param_hint="--faults",
         )
+    for name, value in (("--instances", instances), ("--folder", folder), ("--fault-times", options.fault_times)):
+        if value is not None:
+            raise click.BadParameter("this is for servers of its own: leave out --url", param_hint=name)
 
-    async def _accounts(self) -> list[Account]:
-        if self._tokens is not None:
-            return read_tokens(self._tokens, self._options.users)
-        return await make_guests(self._options.urls, self._options.users)
 
-    def _receive(self, process: int, phase: str, sample: Sample) -> None:
-        self._totals.take(process, sample)
-        self._connected = max(self._connected, self._totals.connected)
-        # The first process keeps the time for all.
-        if process == 0:
-            tick = self._totals.tick(time.monotonic() - self._began)
-            self._view.show(phase, tick, self._totals)
+async def _run_own(
+    options: Options,
+    tokens: Path | None,
+    thresholds: list[Threshold],
+    console: Console,
+    instances: int,
+    folder: Path | None,
+) -> dict[str, Any]:
+    """Run over a place of our own, and print what the checker found. Raises ``PlaceError`` and what a session does."""
+    if tokens is not None:
+        raise click.BadParameter("tokens of others are not good at servers of its own", param_hint="--tokens")
+    with_proxies = any(name in PROXIED for name in options.faults)
+    async with own_place(folder, instances, with_proxies=with_proxies) as place:
+        history = options.history or place.folder / "history.jsonl"
+        session = Session(replace(options, urls=place.urls, history=history), tokens, thresholds, console, place)
+        summary = await session.run()
+        if session.checker is not None:
+            print_findings(session.checker, MOST_VIOLATIONS, with_rows=True)
+    return summary
 
 
 def _conclude(console: Console, options: Options, summary: dict[str, Any]) -> None:
@@ -214,10 +229,12 @@ def _conclude(console: Console, options: Options, summary: dict[str, Any]) -> No
         soft_wrap=True,
         highlight=False,
     )
+    for words in notes_of(summary):
+        console.print(words, soft_wrap=True, highlight=False)
     for threshold in summary["thresholds"]:
         if threshold["crossed"]:
             console.print(f"crossed: {threshold['text']} (it is {threshold['value']:g})", style="red")
-    if options.history is not None:
+    if options.history is not None and "proof" not in summary:
         files = " ".join(
             str(history_of(options.history, index, options.processes)) for index in range(options.processes)
         )

@@ -22,10 +22,12 @@ class Options:
     faults: tuple[str, ...] = ()
     fault_every_s: float = 1.0
     fault_longest_s: float = 5.0
+    fault_times: int | None = None
     drain_s: float = 60.0
     seed: int = 0
     history: Path | None = None
     processes: int = 1
+    soak: bool = False
 
     def share(self, index: int) -> Options:
         """Return the part of process ``index``: its share of users, rate and mutations."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from idling_ws.loadtest.aftermath import aftermath_of
 from idling_ws.loadtest.charts import Line, by_percentile, over_time
 from idling_ws.loadtest.summary import COUNTS
 
@@ -77,7 +78,9 @@ def page_of(summary: dict[str, Any]) -> str:
             *_thresholds(summary["thresholds"]),
             '<h2>Over time</h2><div class="charts">',
             *_charts(summary),
-            "</div><h2>Every number</h2><table>",
+            "</div>",
+            *aftermath_of(summary),
+            "<h2>Every number</h2><table>",
             *(
                 f'<tr><td>{escape(name)}</td><td>{number:,.10g}</td><td class="soft">'
                 f"{escape(COUNTS.get(name, ''))}</td></tr>"

@@ -42,12 +42,18 @@ class Run:
         self._stop = asyncio.Event()
         self._abandon = asyncio.Event()
         self._phase = "connecting"
+        self._recorder: Recorder | None = None
 
     def stop(self) -> None:
         """End the traffic now and come to an end in good order; a second time: at once."""
         if self._stop.is_set():
             self._abandon.set()
         self._stop.set()
+
+    def note_fault(self, name: str, what: str) -> None:
+        """Write down what was done to the servers."""
+        if self._recorder is not None:
+            self._recorder.write("fault", name=name, what=what)
 
     async def run(self) -> None:
         """Do it all. Every way out leaves a history that says how far it is to be trusted."""
@@ -56,6 +62,7 @@ class Run:
             if self._options.history is not None:
                 recorder = files.enter_context(Recorder(self._options.history))
                 self._write_header(recorder)
+                self._recorder = recorder
             sampler = asyncio.create_task(self._sample())
             try:
                 async with aiohttp.ClientSession(
@@ -64,6 +71,7 @@ class Run:
                     await self._with_devices(http, recorder)
             finally:
                 sampler.cancel()
+                self._recorder = None
                 self._emit("ended", self._measures.sample(asyncio.get_running_loop().time()))
 
     def _write_header(self, recorder: Recorder) -> None:
@@ -145,7 +153,9 @@ class Run:
         rng = random.Random(self._rng.random())  # noqa: S311 - repeatable by its seed
         scene = Scene(devices, rng, options.fault_longest_s, self._measures, recorder, set())
         works = [
-            asyncio.create_task(keep_injecting(FAULTS[name], scene, options.fault_every_s)) for name in options.faults
+            asyncio.create_task(keep_injecting(FAULTS[name], scene, options.fault_every_s))
+            for name in options.faults
+            if name in FAULTS
         ]
         storm_every_s = SCENARIOS[options.scenario].storm_every_s
         if storm_every_s is not None:

@@ -33,10 +33,17 @@ COUNTS = {
     "closes": "connections that ended while the run went on",
     "connect_failed": "devices that did not connect in time",
     "undrained": "devices that did not reach the end in time",
+    "not_normal": "faults after which the servers were not back to normal in a minute",
+    "refuted": "operations that break a promise",
+    "leaks": "things of a process that grew during a soak",
+    "soak_unjudged": "1 when a soak was too short to say anything",
 }
 
 # A run that could not do its job fails, whatever else was asked.
-ALWAYS = (Threshold("connect_failed", ">", 0), Threshold("undrained", ">", 0))
+ALWAYS = tuple(
+    Threshold(name, ">", 0)
+    for name in ("connect_failed", "undrained", "not_normal", "refuted", "leaks", "soak_unjudged")
+)
 
 
 def metric_names() -> set[str]:
@@ -106,3 +113,22 @@ def summary_of(
         },
         "series": [asdict(tick) for tick in totals.ticks],
     }
+
+
+def notes_of(summary: dict[str, Any]) -> list[str]:
+    """Return in words what happened beside the traffic: faults of the servers, and growth during a soak."""
+    notes = []
+    for injury in summary.get("injuries", ()):
+        after_s = injury["normal_after_s"]
+        ended = "not normal in a minute" if after_s is None else f"normal {after_s:.1f} s after"
+        notes.append(f"{injury['at_s']:6.1f} s  {injury['name']}: {injury['what']}, {ended}")
+    soak = summary.get("soak")
+    if soak is not None:
+        notes += [
+            f"{growth['url']} {growth['name']}: {growth['middle']:,.0f}, grew by {growth['growth']:+,.1f} over the"
+            f" second half of the traffic (allowed {growth['limit']:,.1f}, trend {growth['trend_z']:+.1f} sigma)"
+            f"{' LEAKS' if growth['leaks'] else ''}"
+            for growth in soak["growths"]
+        ]
+        notes.append(f"{soak['tasks_left']} tasks were left when all had gone")
+    return notes

@@ -22,7 +22,11 @@ from idling_ws.loadtest.measures import Sample
 from idling_ws.loadtest.options import Options
 from idling_ws.loadtest.run import Run
 
-JOIN_TIMEOUT_S = 10.0
+JOIN_TIMEOUT_S = 30.0
+
+# What a process is told: ("stop",), or ("fault", name, what happened) to be written down.
+Order = tuple[str, ...]
+STOP: Order = ("stop",)
 
 
 class Receive(Protocol):
@@ -43,15 +47,24 @@ class Workers:
         self._options = options
         self._accounts = accounts
         self._receive = receive
-        self._pipes: list[Connection[str, tuple[str, Sample]]] = []
+        self._pipes: list[Connection[Order, tuple[str, Sample]]] = []
 
     def stop(self) -> None:
         """Ask for a good end; a second time, for an immediate one."""
         for pipe in self._pipes:
-            try:
-                pipe.send("stop")
-            except OSError:
-                continue  # it has ended by itself
+            self._tell(pipe, STOP)
+
+    def note_fault(self, name: str, what: str) -> None:
+        """Let it be written down that a fault of the servers happened; in the first process's history."""
+        for pipe in self._pipes[:1]:
+            self._tell(pipe, ("fault", name, what))
+
+    @staticmethod
+    def _tell(pipe: Connection[Order, tuple[str, Sample]], order: Order) -> None:
+        try:
+            pipe.send(order)
+        except OSError:
+            return  # it has ended by itself
 
     async def run(self) -> None:
         """Run to the end. Raises ``WorkerError`` when a process died."""
@@ -76,7 +89,7 @@ class Workers:
         if failed:
             raise WorkerError(f"process {failed[0]} ended with code {children[failed[0]].exitcode}")
 
-    async def _listen(self, index: int, pipe: Connection[str, tuple[str, Sample]]) -> None:
+    async def _listen(self, index: int, pipe: Connection[Order, tuple[str, Sample]]) -> None:
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
 
@@ -108,25 +121,29 @@ def _start_deaf_to_ctrl_c(child: BaseProcess) -> None:
 
 
 def _child(
-    options: Options, accounts: Sequence[Account], index: int, pipe: Connection[tuple[str, Sample], str]
+    options: Options, accounts: Sequence[Account], index: int, pipe: Connection[tuple[str, Sample], Order]
 ) -> None:
     uvloop.run(_run_child(options, accounts, index, pipe))
 
 
 async def _run_child(
-    options: Options, accounts: Sequence[Account], index: int, pipe: Connection[tuple[str, Sample], str]
+    options: Options, accounts: Sequence[Account], index: int, pipe: Connection[tuple[str, Sample], Order]
 ) -> None:
     run = Run(options, accounts, lambda phase, sample: pipe.send((phase, sample)), index)
     loop = asyncio.get_running_loop()
 
     def obey() -> None:
         try:
-            pipe.recv()
+            order = pipe.recv()
         except (EOFError, OSError):
             # The parent is gone: end at once, nobody will read the rest.
             loop.remove_reader(pipe.fileno())
             run.stop()
-        run.stop()
+            order = STOP
+        if order == STOP:
+            run.stop()
+        else:
+            run.note_fault(order[1], order[2])
 
     loop.add_reader(pipe.fileno(), obey)
     try:

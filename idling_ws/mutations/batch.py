@@ -65,6 +65,12 @@ class Settled:
     verdict: Item | None
     duplicate: bool = False
 
+    @property
+    def refusal(self) -> str | None:
+        """The code for which it was rolled back; None when it was not."""
+        error = None if self.verdict is None else self.verdict.get("error")
+        return None if error is None else str(error["code"])
+
 
 @dataclass(frozen=True, slots=True)
 class Committed:
@@ -132,7 +138,7 @@ class Batch:
             self.settled.append((job, exc))
             return
         except Exception:
-            log.exception("%s failed", job.mutation.name)
+            log.exception("%s failed", job.mutation.name, extra={"trace_id": job.trace_id})
             self.settled.append((job, InternalError()))
             return
         items = outcome.items if verdict is None else [*outcome.items, verdict]
@@ -166,7 +172,7 @@ class Batch:
         """Add one entry to ``stream`` and return its ``seq``."""
         head = self._heads[stream]
         head.seq += 1
-        frame = frames.entry("all" if stream == ALL else "user", head.seq, rfc3339(self._now), items)
+        frame = frames.entry("all" if stream == ALL else "user", head.seq, rfc3339(self._now), items, job.trace_id)
         own = stream == job.user_id
         self.change.entries.append(
             NewEntry(stream, head.seq, job.mid if own else None, job.args_hash if own else None, frame)

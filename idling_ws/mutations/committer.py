@@ -36,6 +36,9 @@ MAX_BATCH = 64
 # What one run of a batch may take. Statements give up before (``store.postgres``).
 RUN_S = 2.0
 EXPIRE_EVERY_S = 0.25
+# Beyond this a change would not be begun before its deadline anyway: better said at once.
+MAX_WAITING = 20_000
+BUSY_RETRY_MS = 2000
 
 
 class Committer:
@@ -99,9 +102,16 @@ class Committer:
         return self._unsettled
 
     def submit(self, job: Job) -> None:
-        """Queue ``job``; its future gets the verdict or the error. Raises ``UnavailableError`` while leaving."""
+        """Queue ``job``; its future gets the verdict or the error.
+
+        Raises ``UnavailableError`` while leaving, and when too many wait already.
+        """
         if self._is_closing:
             raise UnavailableError("unavailable", "This instance is leaving. Ask again.", retry_after_ms=1000)
+        if self._unsettled >= MAX_WAITING:
+            raise UnavailableError(
+                message="Too many changes are waiting. Nothing was changed.", retry_after_ms=BUSY_RETRY_MS
+            )
         self._unsettled += 1
         self._all_settled.clear()
         queue = self._queues.get(job.user_id)
@@ -215,7 +225,7 @@ class Committer:
             self._fail([job for job in (*jobs, *later) if not job.done.done()], UnavailableError())
             raise
         except Exception:
-            log.exception("a batch of %d failed", len(jobs))
+            log.exception("a batch of %d failed", len(jobs), extra={"trace_id": [job.trace_id for job in jobs]})
             self._give_back(connection)
             connection = None
             self._fail(jobs, InternalError())

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from idling_ws.mutations.committer import Committer
 from idling_ws.mutations.table import MUTATIONS, Mutation
 from idling_ws.wire.jsontext import canonical
 from idling_ws.wire.schemas import load
+from idling_ws.wire.tracing import new_trace_id
 
 # What a client waits at most for a verdict before it is told to ask again.
 DEADLINE_S = 4.0
@@ -43,11 +43,6 @@ class Asker:
     is_away: bool = False
 
 
-def new_trace_id() -> str:
-    """Return 16 hex digits that tie one request to its log lines."""
-    return secrets.token_hex(8)
-
-
 class Pipeline:
     """Checks a mutation and hands it to the committer."""
 
@@ -56,6 +51,8 @@ class Pipeline:
         self._clock = clock
         # Takes a mutation off its user's allowance. Raises ``RateLimitError``.
         self.spend: Callable[[int], None] = lambda _: None
+        # Hears of each mutation that is queued: name, trace id, its verdict to come.
+        self.on_submitted: Callable[[str, str, asyncio.Future[Settled]], None] | None = None
         # Hears of what somebody may not do: asker, mutation, mid, trace id, code.
         self.on_denied: Callable[[Asker, str, str, str, str], None] = lambda *_: None
 
@@ -142,6 +139,8 @@ class Pipeline:
                 is_away=asker.is_away,
             )
         )
+        if self.on_submitted is not None:
+            self.on_submitted(mutation.name, trace_id, done)
         return done
 
 

@@ -19,6 +19,7 @@ from idling_ws.services import (
     announcements,
     devices,
     emojis,
+    notices,
     notifications,
     preferences,
     profiles,
@@ -164,6 +165,14 @@ MUTATIONS: dict[str, Mutation] = {
                 ("tell", announcements.tell_one, ("profile", "named_announcement", *_TOLD)),
                 ("untell", announcements.untell_one, _TOLD),
             )
+        ),
+        Mutation(
+            "operator.tell",
+            schemas.NoticeRef(),
+            notices.tell_one,
+            ("profile", "named_notice", "told_of_notice", "shown_notifications"),
+            _by("id"),
+            public=False,
         ),
         Mutation(
             "user.suspend",

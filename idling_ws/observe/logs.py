@@ -26,6 +26,7 @@ def configure(log_format: str, level: str) -> None:
     """Send all logging to standard error. ``log_format`` is ``console`` or ``json``."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        structlog.stdlib.ExtraAdder(allow=["trace_id"]),
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 
 from idling_ws.proof.checker import Checker
-from idling_ws.proof.findings import Findings, Promise
-from idling_ws.proof.reading import UnusableError, read
+from idling_ws.proof.checking import check, verdict_on
+from idling_ws.proof.findings import Promise
+from idling_ws.proof.reading import UnusableError
 
 REFUTED = 1
 UNUSABLE = 2
@@ -25,34 +26,24 @@ UNUSABLE = 2
 @click.option("--show", default=50, show_default=True, help="Print so many offending operations.")
 def main(files: tuple[Path, ...], database_url: str | None, *, partial: bool, show: int) -> None:
     """Prove or refute the protocol's promises on the histories that load_test.py recorded."""
-    checker = Checker()
     try:
-        for path in files:
-            for record, place in read(path, partial=partial):
-                checker.take(record, place)
-        if database_url is not None:
-            from idling_ws.proof.database import check_rows
-
-            check_rows(checker, database_url)
-        findings = checker.finish()
+        checker = check(files, database_url, partial=partial)
     except UnusableError as error:
         click.echo(f"unusable: {error}", err=True)
         sys.exit(UNUSABLE)
+    print_findings(checker, show, with_rows=database_url is not None)
+    sys.exit(0 if checker.findings.clean else REFUTED)
+
+
+def print_findings(checker: Checker, show: int, *, with_rows: bool) -> None:
+    """Print what was found, promise by promise."""
+    findings = checker.findings
     click.echo(f"{checker.records:,} records, {checker.devices:,} devices, {len(checker.users):,} users")
-    _print(findings, show, with_rows=database_url is not None)
-    sys.exit(0 if findings.clean else REFUTED)
-
-
-def _print(findings: Findings, show: int, *, with_rows: bool) -> None:
     for promise in Promise:
         tried = findings.proven[promise]
-        if findings.refuted[promise]:
-            verdict = f"REFUTED {findings.refuted[promise]:,} times"
-        elif not tried:
-            hint = "" if with_rows or promise is not Promise.P1 else ": give --database-url"
-            verdict = f"not tried{hint}"
-        else:
-            verdict = "held"
+        verdict = verdict_on(promise, findings)
+        if verdict == "not tried" and promise is Promise.P1 and not with_rows:
+            verdict += ": give --database-url"
         click.echo(f"\n{promise.name}  {promise.value}: {verdict}")
         for words, number in sorted(tried.items()):
             click.echo(f"      {number:>12,}  {words}")

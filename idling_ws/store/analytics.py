@@ -225,14 +225,14 @@ class Analytics:
         )
         return [(row[0], row[1], row[2]) for row in rows]
 
-    async def errors(self, since: datetime, until: datetime, step: str) -> list[tuple[datetime, str, str, int]]:
-        """Return ``(at, class, code, count)`` by ``step`` (``hour`` or ``day``). Raises ``UnavailableError``."""
+    async def errors(self, since: datetime, until: datetime, step: str) -> list[tuple[datetime, str, str, str, int]]:
+        """Return ``(at, class, code, route, count)`` by ``step`` (``hour`` or ``day``). Raises ``UnavailableError``."""
         rows = await self._database.run(
-            "SELECT date_trunc(%s, hour) AS at, class, code, sum(count)::bigint FROM error_stats "
-            "WHERE hour >= %s AND hour < %s GROUP BY at, class, code ORDER BY at, class, code",
+            "SELECT date_trunc(%s, hour) AS at, class, code, route, sum(count)::bigint FROM error_stats "
+            "WHERE hour >= %s AND hour < %s GROUP BY at, class, code, route ORDER BY at, class, code, route",
             (step, since, until),
         )
-        return [(row[0], row[1], row[2], row[3]) for row in rows]
+        return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
 
     async def own(self, user_id: int, since: date, until: date) -> dict[str, Any]:
         """Return one person's days in ``[since, until)`` that were not empty, and what they add up to.

@@ -98,6 +98,11 @@ class AuditTrail:
                 done.set_exception(UnavailableError())
         self.dropped += len(self._waiting)
 
+    @property
+    def waiting(self) -> int:
+        """Events that are not written yet."""
+        return len(self._waiting)
+
     async def record(self, event: Event) -> None:
         """Audit what was done; durable on return. Raises ``UnavailableError``."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

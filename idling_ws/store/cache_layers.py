@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from idling_ws.breakers import Breakers, LeftAloneError
 from idling_ws.domain.caching import CacheKey
 from idling_ws.domain.clock import Clock, unix_ms
 from idling_ws.store.redis import Failures, Keys, Redis
@@ -129,6 +130,7 @@ class RedisLayer:
         line: Callable[[], int | None],
         *,
         deadline_s: float = REDIS_DEADLINE_S,
+        breakers: Breakers | None = None,
     ) -> None:
         self._redis = redis
         self._deadline_s = deadline_s
@@ -137,7 +139,7 @@ class RedisLayer:
         self._line = line
         self._known_line: int | None = None
         self._life = ""
-        self._paused_until = 0.0
+        self._breaker = (breakers or Breakers(clock)).named("redis:cache", failures=1, rest_s=REDIS_PAUSE_S)
         self._token = secrets.token_hex(6)
         self._fill_script = redis.register_script(_FILL)
         self._release_script = redis.register_script(_RELEASE)
@@ -146,7 +148,7 @@ class RedisLayer:
     async def life(self) -> str | None:
         """Return which life of Redis this is, None while it is away."""
         line = self._line()
-        if line is None or self._clock.monotonic() < self._paused_until:
+        if line is None or self._breaker.is_resting:
             return None
         if line != self._known_line:
             told: Any = await self._ask(lambda: self._redis.info("server"))
@@ -198,12 +200,12 @@ class RedisLayer:
 
     async def _ask(self, command: Callable[[], Any], *, failed: Any = None) -> Any:
         """Return the answer, or ``failed`` when there is none in time; then leave Redis alone for a moment."""
-        if self._clock.monotonic() < self._paused_until:
-            return failed
         try:
-            async with asyncio.timeout(self._deadline_s):
-                return await command()
+            with self._breaker.guard(*Failures):
+                async with asyncio.timeout(self._deadline_s):
+                    return await command()
+        except LeftAloneError:
+            return failed
         except Failures:
             self.failures += 1
-            self._paused_until = self._clock.monotonic() + REDIS_PAUSE_S
             return failed

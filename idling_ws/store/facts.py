@@ -94,6 +94,11 @@ FACTS: dict[str, str] = {
     "told_of_announcement": """(
         SELECT coalesce(json_agg(n.id), '[]') FROM notifications n
         WHERE n.user_id = r.user_id AND n.kind = 'announcement' AND n.data ->> 'announcement' = r.keys ->> 'id')""",
+    "named_notice": "(SELECT row_to_json(o) FROM operator_notices o WHERE o.id = r.keys ->> 'id')",
+    # What this user was told of the operator notice that the mutation names: ``raised``, ``ended``.
+    "told_of_notice": """(
+        SELECT coalesce(json_agg(n.data ->> 'state'), '[]') FROM notifications n
+        WHERE n.user_id = r.user_id AND n.kind = 'operator.notice' AND n.data ->> 'notice' = r.keys ->> 'id')""",
     "named_user": """(
         SELECT json_build_object('id', u.id, 'roles', ARRAY(SELECT g.role FROM roles g WHERE g.user_id = u.id))
         FROM users u WHERE u.id = (r.keys ->> 'user')::bigint)""",

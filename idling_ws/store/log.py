@@ -7,10 +7,11 @@ is believed only where it joins on without a gap.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from idling_ws.breakers import Breakers, LeftAloneError
 from idling_ws.domain.clock import Clock
 from idling_ws.domain.errors import AuthError, JsonObject
 from idling_ws.domain.ids import ALL
@@ -18,6 +19,7 @@ from idling_ws.domain.profiles import Profile
 from idling_ws.store.facts import FACTS, STATE_FACTS, Facts, read_facts, render_state
 from idling_ws.store.postgres import Database
 from idling_ws.store.redis import Failures, Keys, Redis
+from idling_ws.store.shared_reads import SharedReads
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,16 @@ class Position:
 
 _HEADS = """
 SELECT (SELECT epoch FROM log_epoch), s.seq, (SELECT a.seq FROM streams a WHERE a.user_id = 0),
-    EXISTS (SELECT FROM logins l WHERE l.id = %s AND l.user_id = r.user_id AND l.revoked_at IS NULL){facts}
+    {alive}{facts}
 FROM (SELECT %s::bigint AS user_id, '{{}}'::json AS keys) r JOIN streams s ON s.user_id = r.user_id"""
 
-_POSITION = _HEADS.format(facts=", " + FACTS["profile"])
+# Of several logins at once: which of them are alive.
+_ALIVE = """ARRAY(SELECT l.id FROM logins l
+    WHERE l.id = ANY(%s) AND l.user_id = r.user_id AND l.revoked_at IS NULL)"""
+_ONE_ALIVE = "EXISTS (SELECT FROM logins l WHERE l.id = %s AND l.user_id = r.user_id AND l.revoked_at IS NULL)"
+_POSITION = _HEADS.format(alive=_ONE_ALIVE, facts=", " + FACTS["profile"])
 _PROFILE = "SELECT {fact} FROM (SELECT %s::bigint AS user_id) r".format(fact=FACTS["profile"])
-_SNAPSHOT = _HEADS.format(facts="".join(f", {FACTS[name]}" for name in STATE_FACTS))
+_SNAPSHOT = _HEADS.format(alive=_ALIVE, facts="".join(f", {FACTS[name]}" for name in STATE_FACTS))
 
 
 class StreamLog:
@@ -57,6 +63,12 @@ class StreamLog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._snapshots = SharedReads(self._read_snapshot)
+
+    @property
+    def snapshots_shared(self) -> int:
+        """How often somebody shared a snapshot with others instead of reading one alone."""
+        return self._snapshots.shared
 
     async def epoch(self) -> str:
         """Return the name of the log's life."""
@@ -68,9 +80,20 @@ class StreamLog:
         return self._read(rows, ("profile",), with_state=False)
 
     async def snapshot(self, user_id: int, login_id: str | None = None) -> Position:
-        """Return state and heads as one statement saw them. Raises ``AuthError``."""
-        rows = await self._database.run(_SNAPSHOT, (login_id, user_id))
-        return self._read(rows, STATE_FACTS, with_state=True)
+        """Return state and heads as one statement saw them, after this was called. Raises ``AuthError``.
+
+        It may be shared: its state must not be changed.
+        """
+        position, alive = await self._snapshots.read(user_id, login_id)
+        return replace(position, login_is_alive=login_id in alive)
+
+    async def _read_snapshot(
+        self, user_id: int, login_ids: frozenset[str | None]
+    ) -> tuple[Position, frozenset[str | None]]:
+        asked = [login_id for login_id in login_ids if login_id is not None]
+        rows = await self._database.run(_SNAPSHOT, (asked, user_id))
+        position = self._read(rows, STATE_FACTS, with_state=True)
+        return position, frozenset(rows[0][3])
 
     @staticmethod
     def _read(rows: list[tuple[Any, ...]], names: tuple[str, ...], *, with_state: bool) -> Position:
@@ -93,7 +116,7 @@ class StreamLog:
         """Return some facts of a user and the heads at which they hold. Raises ``AuthError``."""
         wanted = ("profile", *[name for name in names if name != "profile"])
         rows = await self._database.run(
-            _HEADS.format(facts="".join(f", {FACTS[name]}" for name in wanted)), (None, user_id)
+            _HEADS.format(alive=_ONE_ALIVE, facts="".join(f", {FACTS[name]}" for name in wanted)), (None, user_id)
         )
         position = self._read(rows, wanted, with_state=False)
         return position, read_facts(wanted, tuple(rows[0][4:]))
@@ -134,21 +157,19 @@ class Tails:
     PATIENCE_S = 0.25
     SHUN_S = 2.0
 
-    def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
+    def __init__(self, redis: Redis, keys: Keys, clock: Clock, breakers: Breakers | None = None) -> None:
         self._redis = redis
         self._keys = keys
-        self._clock = clock
-        self._shunned_until = 0.0
+        self._breaker = (breakers or Breakers(clock)).named("redis:tails", failures=1, rest_s=self.SHUN_S)
 
     async def after(self, user_id: int, seq: int) -> list[LoggedEntry]:
         """Return entries behind ``seq`` without a gap from ``seq + 1`` on; nothing if that fails."""
-        if self._clock.monotonic() < self._shunned_until:
-            return []
+        first = f"{seq + 1}-0"
         try:
-            async with asyncio.timeout(self.PATIENCE_S):
-                found: Any = await self._redis.xrange(self._keys.tail(user_id), min=f"{seq + 1}-0", count=self.LENGTH)
-        except Failures:
-            self._shunned_until = self._clock.monotonic() + self.SHUN_S
+            with self._breaker.guard(*Failures):
+                async with asyncio.timeout(self.PATIENCE_S):
+                    found: Any = await self._redis.xrange(self._keys.tail(user_id), min=first, count=self.LENGTH)
+        except (LeftAloneError, *Failures):
             return []
         entries: list[LoggedEntry] = []
         for entry_id, fields in found:

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from idling_ws.breakers import Breakers, LeftAloneError
 from idling_ws.domain.clock import Clock
 from idling_ws.store.logins import SignedIn
 from idling_ws.store.redis import Failures, Keys, Redis
@@ -31,11 +32,10 @@ _ENDED = b"ended"
 class LoginCache:
     """Copies of ``SignedIn`` by the hash of the cookie."""
 
-    def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
+    def __init__(self, redis: Redis, keys: Keys, clock: Clock, breakers: Breakers | None = None) -> None:
         self._redis = redis
         self._prefix = f"{keys.prefix}:login:"
-        self._clock = clock
-        self._rests_until = float("-inf")
+        self._breaker = (breakers or Breakers(clock)).named("redis:logins", failures=1, rest_s=REST_S)
         self.hits = 0
         self.misses = 0
 
@@ -62,14 +62,12 @@ class LoginCache:
         return self._prefix + cookie_hash.hex()
 
     async def _ask(self, command: Any) -> Any:
-        if self._clock.monotonic() < self._rests_until:
-            return None
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                asked: Awaitable[Any] = command()
-                return await asked
-        except Failures:
-            self._rests_until = self._clock.monotonic() + REST_S
+            with self._breaker.guard(*Failures):
+                async with asyncio.timeout(TIMEOUT_S):
+                    asked: Awaitable[Any] = command()
+                    return await asked
+        except (LeftAloneError, *Failures):
             return None
 
 

@@ -13,6 +13,7 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
+from idling_ws.breakers import Breakers, LeftAloneError
 from idling_ws.domain.clock import Clock
 from idling_ws.store.redis import Failures, Keys, Redis
 
@@ -24,7 +25,7 @@ MAX_WAIT_MS = 60_000
 class Quotas:
     """Counts what was spent. ``unchecked`` counts what passed because Redis was away."""
 
-    def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
+    def __init__(self, redis: Redis, keys: Keys, clock: Clock, breakers: Breakers | None = None) -> None:
         pool: object = redis.connection_pool
         storage = RedisStorage(
             "redis://shared:0",
@@ -33,23 +34,19 @@ class Quotas:
             connection_pool=pool,  # type: ignore[arg-type]  # taken as it is, whatever the annotation says
         )
         self._limiter = SlidingWindowCounterRateLimiter(storage)
-        self._clock = clock
-        self._not_before = 0.0
+        self._breaker = (breakers or Breakers(clock)).named("redis:quotas", failures=1, rest_s=LEAVE_ALONE_S)
         self.unchecked = 0
 
     async def spend(self, what: str, whose: str, per_minute: int, cost: int = 1) -> int | None:
         """Take ``cost`` off somebody's minute; return None, or after how many ms to try again."""
-        if self._clock.monotonic() < self._not_before:
-            self.unchecked += 1
-            return None
         item = RateLimitItemPerMinute(per_minute)
         try:
-            async with asyncio.timeout(ANSWER_S):
-                if await self._limiter.hit(item, what, whose, cost=cost):
-                    return None
-                stats = await self._limiter.get_window_stats(item, what, whose)
-        except Failures:
-            self._not_before = self._clock.monotonic() + LEAVE_ALONE_S
+            with self._breaker.guard(*Failures):
+                async with asyncio.timeout(ANSWER_S):
+                    if await self._limiter.hit(item, what, whose, cost=cost):
+                        return None
+                    stats = await self._limiter.get_window_stats(item, what, whose)
+        except (LeftAloneError, *Failures):
             self.unchecked += 1
             return None
         return min(MAX_WAIT_MS, max(1000, int(1000 * (stats.reset_time - time.time()))))

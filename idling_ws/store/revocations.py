@@ -22,6 +22,7 @@ class RevocationRow:
     login_id: str | None
     reason: str
     until: datetime | None
+    connection: str | None = None
 
 
 async def revoked_since(
@@ -32,7 +33,7 @@ async def revoked_since(
     Without a ``since``: all of the last ``window_s`` seconds.
     """
     rows = await database.run(
-        "SELECT clock_timestamp(), id, at, user_id, login_id, reason, until FROM (SELECT 1) AS always"
+        "SELECT clock_timestamp(), id, at, user_id, login_id, reason, until, connection FROM (SELECT 1) AS always"
         " LEFT JOIN revocations ON at >= coalesce(%s, clock_timestamp() - %s * interval '1 second') ORDER BY id",
         (since, window_s),
     )
@@ -45,9 +46,11 @@ async def suspended_users(database: Database) -> list[tuple[int, datetime]]:
     return [(user_id, until) for user_id, until in rows]
 
 
-async def tell(run: Connection | Database, user_id: int, reason: str) -> None:
-    """Let every instance hear of something about a user, or with 0 about everybody."""
-    await run.run("INSERT INTO revocations (user_id, reason) VALUES (%s, %s)", (user_id, reason))
+async def tell(run: Connection | Database, user_id: int, reason: str, connection: str | None = None) -> None:
+    """Let every instance hear of something about a user, or one connection, or with 0 about everybody."""
+    await run.run(
+        "INSERT INTO revocations (user_id, reason, connection) VALUES (%s, %s, %s)", (user_id, reason, connection)
+    )
 
 
 async def delete_before(run: Connection | Database, before: datetime, limit: int = 1000) -> int:

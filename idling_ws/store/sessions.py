@@ -11,6 +11,9 @@ from idling_ws.domain.sessions import Session
 from idling_ws.store.postgres import Database
 
 TOUCH_CHUNK = 1000
+# Further apart than this, a time by the one clock means nothing by the other. Nearer, it is taken as it is: who was
+# heard of last is told by milliseconds.
+CLOCKS_AGREE_S = 2.0
 
 
 class SessionStore:
@@ -65,8 +68,11 @@ class SessionStore:
         )
         return int(rows[0][0])
 
-    async def touch(self, seen: dict[int, datetime]) -> None:
+    async def touch(self, seen: dict[int, datetime], as_of: datetime | None = None) -> None:
         """Write down when the owners of running sessions were heard of; never backwards.
+
+        ``as_of`` is what time it is by the clock of ``seen``. Where that is not the database's time, by
+        which silence is measured, the times are moved by the difference, and none into the future.
 
         A row that a mutation holds just now is passed over: waiting for it, with others held,
         could stop that mutation's whole batch, and the next sign of life comes soon.
@@ -75,12 +81,14 @@ class SessionStore:
         for start in range(0, len(listed), TOUCH_CHUNK):
             chunk = listed[start : start + TOUCH_CHUNK]
             await self._database.run(
-                "WITH due AS MATERIALIZED (SELECT s.id, v.at "
-                "FROM unnest(%s::bigint[], %s::timestamptz[]) AS v (user_id, at) "
+                "WITH clocks AS (SELECT clock_timestamp() AS now, clock_timestamp() - %s::timestamptz AS apart), "
+                "due AS MATERIALIZED (SELECT s.id, v.at FROM (SELECT user_id, CASE "
+                "WHEN abs(extract(epoch FROM apart)) > %s THEN least(now, said.at + apart) ELSE said.at END AS at "
+                "FROM clocks, unnest(%s::bigint[], %s::timestamptz[]) AS said (user_id, at)) v "
                 "JOIN sessions s ON s.user_id = v.user_id AND s.ended_at IS NULL AND s.last_seen_at < v.at "
                 "FOR NO KEY UPDATE OF s SKIP LOCKED) "
                 "UPDATE sessions s SET last_seen_at = due.at FROM due WHERE s.id = due.id",
-                ([user_id for user_id, _ in chunk], [at for _, at in chunk]),
+                (as_of, CLOCKS_AGREE_S, [user_id for user_id, _ in chunk], [at for _, at in chunk]),
             )
 
     async def leave(self, user_ids: list[int]) -> None:

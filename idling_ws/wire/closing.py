@@ -29,6 +29,7 @@ class Close(IntEnum):
     RATE_LIMITED = 4101
     NO_HELLO = 4102
     INTERNAL = 4103
+    DISCONNECTED = 4104
 
     # 4200-4299: reconnect now and resume, honour retry_ms
     DRAINING = 4200

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import Schema, fields, validate
 
 from idling_ws.domain.errors import JsonObject
@@ -20,6 +22,28 @@ def describe(schema: Schema) -> JsonObject:
     if required:
         described["required"] = required
     return described
+
+
+# What ``Line`` takes: no control characters (line breaks where it may have them), and something to see.
+_VISIBLE = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0\s][^\x00-\x1f\x7f-\x9f]*$"
+_PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
+_BROKEN = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
+
+
+def constraints(field: fields.Field[Any]) -> JsonObject:
+    """Return what a field of our own says beyond its type, for a document that is checked by machines."""
+    match field:
+        case Line():
+            pattern = _BROKEN if field.breaks else _VISIBLE if field.low else _PLAIN
+            return {"minLength": field.low, "maxLength": field.high, "pattern": pattern}
+        case PersonName():
+            return {"minLength": MIN_LENGTH, "maxLength": MAX_LENGTH, "format": "person-name"}
+        case Moment():
+            return {"format": "date-time"}
+        case PushKey():
+            return {"contentEncoding": "base64url"}
+        case _:
+            return {}
 
 
 def _field(field: fields.Field[object]) -> JsonObject:

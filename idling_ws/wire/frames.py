@@ -89,9 +89,9 @@ def read_activity(message: JsonObject) -> str | None:
     return activity
 
 
-def entry(stream: str, seq: int, at: str, items: list[Item]) -> bytes:
+def entry(stream: str, seq: int, at: str, items: list[Item], trace_id: str) -> bytes:
     """Return an entry: everything one transaction tells one stream. Stored and sent as these bytes."""
-    return encode({"type": "entry", "stream": stream, "seq": seq, "at": at, "items": items})
+    return encode({"type": "entry", "stream": stream, "seq": seq, "at": at, "trace_id": trace_id, "items": items})
 
 
 def verdict(body: JsonObject) -> bytes:

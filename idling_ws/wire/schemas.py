@@ -17,6 +17,7 @@ from idling_ws.domain import preferences
 from idling_ws.domain.announcements import AUDIENCES, LEVELS
 from idling_ws.domain.errors import InvalidError, JsonObject
 from idling_ws.domain.names import clean_name
+from idling_ws.domain.notices import ENDED, RAISED
 from idling_ws.domain.push import MAX_ENDPOINT, POINT_BYTES, is_point
 from idling_ws.domain.roles import ROLES
 
@@ -63,6 +64,17 @@ class Switch(fields.Boolean):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if type(value) is not bool:
             raise ValidationError("Not true or false.")
+        return value
+
+
+class Whole(fields.Integer):
+    """A whole number: ``1`` and, as JSON knows one kind of number only, ``1.0``. No ``"1"``, no ``true``."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if type(value) is float and value.is_integer():
+            return int(value)
+        if type(value) is not int:
+            raise ValidationError("Not a whole number.")
         return value
 
 
@@ -136,7 +148,7 @@ class EmojiUse(ArgumentsSchema):
     """``emoji.use``"""
 
     emoji = Line(1, 64, required=True)
-    count = fields.Integer(strict=True, required=True, validate=validate.Range(1, 100))
+    count = Whole(required=True, validate=validate.Range(1, 100))
 
 
 class CustomEmojiRef(ArgumentsSchema):
@@ -158,8 +170,8 @@ class CustomEmojiCreate(ArgumentsSchema):
     name = Line(2, 40, required=True)
     digest = Line(64, 64, required=True)
     media_type = Line(1, 40, required=True)
-    width = fields.Integer(strict=True, required=True)
-    height = fields.Integer(strict=True, required=True)
+    width = Whole(required=True)
+    height = Whole(required=True)
     is_animated = Switch(required=True)
 
 
@@ -254,6 +266,13 @@ class AnnouncementRef(ArgumentsSchema):
     id = Line(1, 64, required=True)
 
 
+class NoticeRef(ArgumentsSchema):
+    """``operator.tell``: the server's own."""
+
+    id = Line(1, 64, required=True)
+    state = fields.String(required=True, validate=validate.OneOf((RAISED, ENDED)))
+
+
 class PushKey(fields.String):
     """A key of a Web Push subscription: base64url, ``size`` bytes when decoded (RFC 8291)."""
 
@@ -300,7 +319,7 @@ class PushUnsubscribe(ArgumentsSchema):
 class UserSuspend(ArgumentsSchema):
     """``user.suspend``"""
 
-    user = fields.Integer(strict=True, required=True, validate=validate.Range(1, 2**53 - 1))
+    user = Whole(required=True, validate=validate.Range(1, 2**53 - 1))
     until = Moment(format="iso", required=True)
     reason = Line(1, 300, required=True)
 

@@ -9,6 +9,7 @@ import { createClient } from './idling-client.js';
 import { watchActivity } from './page/activity.js';
 import { leave, takeLoginError, Ways } from './page/door.js';
 import { Catalogue } from './page/catalogue.js';
+import { watchFaults } from './page/faults.js';
 import { install } from './page/installed.js';
 import { Lobby } from './page/lobby.js';
 import { words } from './page/messages.js';
@@ -33,6 +34,7 @@ const PLACES = /** @type {const} */ (['account', 'bell']);
 
 const VIEWS = ['welcome-view', 'connection-chip', 'person-menu', 'trouble-list', 'my-session', 'earlier-list', 'the-room', 'notification-list', 'change-feed', 'tab-bar', 'reaction-flight'].join();
 
+watchFaults();
 const client = createClient();
 const { body, documentElement: root } = document;
 const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (document.querySelector(selector));

@@ -13,6 +13,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Playwright, async_playwright
 
 from idling_ws.store.migrate import migrate
+from scripts import node_packages
 from tests.browser.own_browser import OwnBrowser
 from tests.browser.visitor import Visitor
 from tests.support.chromium import find_chromium, launch_arguments
@@ -116,3 +117,12 @@ async def arrive(chromium: Browser) -> AsyncIterator[Arrive]:
     for problem in behaved:
         if problem is not None:
             raise problem
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script that looks."""
+    missing = node_packages.install()
+    if missing is not None:
+        pytest.skip(f"axe is an npm package: {missing}")
+    return (node_packages.MODULES / "axe-core" / "axe.min.js").read_text()

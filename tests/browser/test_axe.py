@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from scripts import node_packages
 from tests.browser.conftest import Arrive
 from tests.browser.test_inspector import enter_inspector
 from tests.browser.visitor import Visitor
@@ -35,15 +34,6 @@ LOOK = """async () => {
   return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary}`));
 }"""  # noqa: E501 -- JavaScript keeps its own lines
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    """The script that looks."""
-    missing = node_packages.install()
-    if missing is not None:
-        pytest.skip(f"axe is an npm package: {missing}")
-    return (node_packages.MODULES / "axe-core" / "axe.min.js").read_text()
 
 
 class Inspection:

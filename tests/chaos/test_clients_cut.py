@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -14,11 +15,12 @@ from tests.support.crowd import Guest, Roamer, check_against_log, gathered, size
 from tests.support.instances import Instance
 from tests.support.steady import Steady, settled
 from tests.support.wanderer import DOORS, Wanderer
-from tests.support.wire_client import call
+from tests.support.wire_client import call, metric
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
 
 Pair = tuple[Instance, Instance]
+BACK_WITHIN_S = 60.0
 
 
 async def test_devices_that_are_cut_and_away_miss_nothing(
@@ -41,22 +43,25 @@ async def test_devices_that_are_cut_and_away_miss_nothing(
             await asyncio.sleep(draw.uniform(0, longest_s))
             device.is_away = False
 
+    def is_enough(answered: int) -> bool:
+        used = {door for device in wandering for door in device.doors}
+        return answered >= entries and used == set(DOORS) and all(device.cuts for device in wandering)
+
     async with gathered([*wandering, *writing]):
         going = [asyncio.create_task(come_and_go(device)) for device in wandering]
         async with Steady(devices=writing, every_s=sized(0.2, 2.0)) as work:
-            while len(work.answered) < entries:
+            while not is_enough(len(work.answered)):
                 await asyncio.sleep(0.1)
         is_over.set()
         await asyncio.gather(*going)
-        await settled([*writing, *wandering])
+        await asyncio.gather(*[device.finish() for device in wandering])
+        await settled([*writing, *wandering], frail_url)
         doors = sum((device.doors for device in wandering), Counter())
         figures(
             compared=check_against_log([*writing, *wandering], frail_url, repeats=True),
             cuts=sum(device.cuts for device in wandering),
             **{f"back_by_{door}": doors[door] for door in DOORS},
         )
-        assert all(device.cuts for device in wandering)
-        assert doors.keys() == set(DOORS)
         told = {mid: verdict for device in wandering for mid, verdict in device.told_over_rest.items()}
         heard = {mid: verdict for device in wandering for mid, verdict in device.verdicts.items()}
         assert {mid: (verdict["status"], verdict["seq"]) for mid, verdict in told.items()} == {
@@ -67,3 +72,37 @@ async def test_devices_that_are_cut_and_away_miss_nothing(
         for device in wandering[:10]:
             snapshot = (await call(bases[0], "GET", "/api/snapshot", token=device.guest.token)).json
             assert snapshot == {"state": device.state, "cursor": device.cursor}
+
+
+async def total(pair: Pair, name: str) -> float:
+    """Return a metric of both instances together."""
+    return sum([await metric(instance.url, name) for instance in pair])
+
+
+async def test_all_are_back_in_a_minute_and_nobody_needs_a_fresh_state(
+    frail_pair: Pair, frail_url: str, guests: list[Guest], figures: Callable[..., dict[str, Any]]
+) -> None:
+    """A thousand at full size, cut while they work: each resumes, not one snapshot is read, nothing is lost."""
+    crowd = guests[: sized(60, 200)] * sized(3, 5)
+    bases = [instance.url for instance in frail_pair]
+    devices = [Roamer(guest, bases, seed=n) for n, guest in enumerate(crowd)]
+    async with gathered(devices):
+        snapshots = await total(frail_pair, "idling_snapshots_total")
+        async with Steady(devices=devices[: sized(60, 200)], every_s=2.0) as work:
+            since = time.monotonic()
+            for device in devices:
+                device.cut()
+            async with asyncio.timeout(BACK_WITHIN_S):
+                for device in devices:
+                    await device.until(lambda device=device: device.welcomes == 2)
+            back_s = time.monotonic() - since
+        await settled(devices, frail_url)
+        figures(
+            devices=len(devices),
+            back_s=back_s,
+            sent_away=sum(device.closes.count(4100) for device in devices),
+            entries=check_against_log(devices, frail_url, repeats=True),
+        )
+        assert work.statuses() == {"confirmed"}
+        assert await total(frail_pair, "idling_snapshots_total") == snapshots
+        assert back_s < BACK_WITHIN_S

@@ -7,6 +7,8 @@ that no device finds out by a head that it missed something.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -16,15 +18,23 @@ import pytest_asyncio
 
 from tests.support.blackhole import Blackhole, blackholes
 from tests.support.crowd import FULL_SIZE, Guest, Roamer, check_against_log, gathered, sized
+from tests.support.halves import halves
 from tests.support.instances import Instance, running_instances
+from tests.support.raw_socket import ClosedError
 from tests.support.rows import run_sql
 from tests.support.servers import PostgresServer, RedisServer
 from tests.support.steady import Steady, settled
-from tests.support.wire_client import connect
+from tests.support.wire_client import Device, connect
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
 
 Pair = tuple[Instance, Instance]
+
+# What is promised, with what a busy machine adds: judged by a run at full size, on a machine that has nothing
+# else to do. Beside a whole suite how long something takes tells of the neighbours; that it comes, of the server.
+TOLD_S = sized(60.0, 4.0)
+LEFT_S = sized(60.0, 10.0)
+NOTICED_S = sized(60.0, 8.0)
 Figures = Callable[..., dict[str, Any]]
 
 
@@ -51,6 +61,13 @@ async def status(instance: Instance) -> str:
     return str((await asyncio.to_thread(instance.readiness))[1]["status"])
 
 
+async def until_status(instance: Instance, wanted: str) -> None:
+    """Wait until ``/readyz`` calls it so."""
+    async with asyncio.timeout(60):
+        while await status(instance) != wanted:
+            await asyncio.sleep(0.05)
+
+
 async def test_what_a_killed_instance_had_committed_is_told_by_the_other(
     frail_pair: Pair, frail_url: str, guests: list[Guest], hole: Blackhole, figures: Figures
 ) -> None:
@@ -67,15 +84,14 @@ async def test_what_a_killed_instance_had_committed_is_told_by_the_other(
                     await asyncio.sleep(0.005)
                 since = time.monotonic()
                 doomed.kill()
-            await device.reach(head + 1, timeout_s=6)
+            await device.reach(head + 1)
             delays.append(round(time.monotonic() - since, 3))
             hole.drop()
             await asyncio.to_thread(doomed.start)
         check_against_log([device], frail_url)
-        assert await status(staying) == "ready"
+        await until_status(staying, "ready")
     figures(delays_s=delays)
-    # Two seconds are promised; the rest is what a busy machine adds.
-    assert max(delays) < 4
+    assert max(delays) < TOLD_S
 
 
 async def test_instances_killed_under_load_lose_nothing(
@@ -91,13 +107,51 @@ async def test_instances_killed_under_load_lose_nothing(
                 instance.kill()
                 await asyncio.sleep(0.7)
                 await asyncio.to_thread(instance.start)
-        await settled(devices)
+        await settled(devices, frail_url)
         figures(
             entries=check_against_log(devices, frail_url, repeats=True),
             resumed=sum(device.welcomes - 1 for device in devices),
         )
         assert work.statuses() == {"confirmed"}
         assert any(device.closes for device in devices)
+
+
+async def _ask_on(device: Device, session: str, told: dict[str, str]) -> None:
+    """Ask for one change after the other until the line breaks, some at the same time; note every verdict."""
+    with contextlib.suppress(ClosedError, OSError, asyncio.IncompleteReadError):
+        while True:
+            mids = [device.ask("profile.update", {"bio": f"the {n}th"}) for n in range(3)]
+            mids.append(device.ask("reaction.send", {"session": session, "emoji": "1F600"}))
+            for mid in mids:
+                told[mid] = (await device.verdict(mid))["status"]
+
+
+async def test_killed_at_any_moment_a_change_is_whole_or_not_there(
+    frail_pair: Pair, frail_url: str, guests: list[Guest], figures: Figures
+) -> None:
+    """Rows, both users' entries and the trail, all or nothing; and whatever was told is there."""
+    doomed, staying = frail_pair
+    owner, *senders = guests[:7]
+    async with await connect(staying.url, owner.token) as device:
+        session = (await device.mutate("session.start", {"activity": "being waved at"}))["result"]["session"]["id"]
+    draw, told = random.Random(11), dict[str, str]()
+    for _ in range(sized(2, 50)):
+        devices = [await connect(doomed.url, guest.token) for guest in senders]
+        asking = [asyncio.create_task(_ask_on(device, session, told)) for device in devices]
+        heard = len(told)
+        while len(told) == heard:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(draw.uniform(0, 0.2))
+        doomed.kill()
+        await asyncio.gather(*asking)
+        for device in devices:
+            device.cut()
+        assert await asyncio.to_thread(halves, frail_url) == []
+        await asyncio.to_thread(doomed.start)
+    stored = {mid for (mid,) in run_sql(frail_url, "SELECT mid FROM entries WHERE mid IS NOT NULL")}
+    figures(told=len(told), stored=len(stored))
+    assert set(told.values()) == {"confirmed"}
+    assert told.keys() <= stored
 
 
 async def test_leaving_says_bye_to_all_and_loses_no_mutation(
@@ -115,9 +169,10 @@ async def test_leaving_says_bye_to_all_and_loses_no_mutation(
             exit_status = await asyncio.to_thread(leaving.terminate)
             took_s = time.monotonic() - since
             await asyncio.sleep(1)
+        await settled(devices, frail_url)
         figures(took_s=took_s, entries=check_against_log(devices, frail_url, repeats=True))
         assert exit_status == 0
-        assert took_s < 10
+        assert took_s < LEFT_S
         assert work.statuses() == {"confirmed"}
         assert [device.closes for device in devices] == [[4200]] * len(devices)
         assert [device.goodbyes[0]["code"] for device in devices] == [4200] * len(devices)
@@ -126,7 +181,7 @@ async def test_leaving_says_bye_to_all_and_loses_no_mutation(
 
 
 @pytest.mark.parametrize("frozen", ["postgres", "redis"])
-@pytest.mark.skipif(not FULL_SIZE, reason="a rarer double fault: `make chaos` runs it")
+@pytest.mark.skipif(not FULL_SIZE, reason="a rarer double fault: `make chaos-tests` runs it")
 async def test_leaving_takes_ten_seconds_at_most_when_a_store_is_frozen(
     frail_pair: Pair,
     frail_postgres: PostgresServer,
@@ -164,21 +219,20 @@ async def test_a_deaf_instance_notices_says_so_and_catches_up(
     """Its connections to Redis stay up, yet nothing comes back over them: the canary finds out."""
     hearing, deaf = frail_pair
     async with gathered([Roamer(guests[0], [url]) for url in (hearing.url, deaf.url)]) as (writer, device):
-        while await status(deaf) != "ready":
-            await asyncio.sleep(0.05)
+        await until_status(deaf, "ready")
         hole.swallow()
         since = time.monotonic()
         await writer.verdict(writer.ask("profile.update", {"bio": "can you hear me"}))
-        while await status(deaf) != "degraded":
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(60):
+            while (await asyncio.to_thread(deaf.readiness))[1]["parts"]["canary"] != "deaf":
+                await asyncio.sleep(0.05)
         noticed_s = time.monotonic() - since
-        assert (await asyncio.to_thread(deaf.readiness))[1]["parts"]["canary"] == "deaf"
-        await device.reach(writer.user_seq, timeout_s=8)
+        assert await status(deaf) == "degraded"
+        await device.reach(writer.user_seq)
         hole.let_through()
-        while await status(deaf) != "ready":
-            await asyncio.sleep(0.05)
+        await until_status(deaf, "ready")
         await writer.verdict(writer.ask("profile.update", {"bio": "and now"}))
-        await device.reach(writer.user_seq, timeout_s=4)
+        await device.reach(writer.user_seq)
         check_against_log([writer, device], frail_url)
     figures(noticed_s=noticed_s)
-    assert noticed_s < 8
+    assert noticed_s < NOTICED_S

@@ -55,20 +55,27 @@ def pair_url(postgres: PostgresServer, migrated_template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def pair(pair_url: str, redis_server: RedisServer) -> Iterator[tuple[Instance, Instance]]:
+def pair_redis() -> Iterator[RedisServer]:
+    """The Redis of ``pair``: nobody empties, freezes or kills it, as tests do with ``redis_server``."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pair(pair_url: str, pair_redis: RedisServer) -> Iterator[tuple[Instance, Instance]]:
     """Two instances of one deployment with the usual settings, shared by all tests of this process.
 
     For tests that leave them as they were: whoever kills, freezes or floods takes instances of its own.
     """
-    with running_instances(pair_url, redis_server.url) as (a, b):
+    with running_instances(pair_url, pair_redis.url) as (a, b):
         yield a, b
 
 
 @pytest.fixture(scope="session")
-def stock(pair: tuple[Instance, Instance], pair_url: str, redis_server: RedisServer) -> Iterator[Instance]:
+def stock(pair: tuple[Instance, Instance], pair_url: str, pair_redis: RedisServer) -> Iterator[Instance]:
     """A third instance of the pair's deployment, which holds its sockets the stock way."""
     origin = pair[0].settings["PUBLIC_URL"]
-    with running_instances(pair_url, redis_server.url, 1, SOCKET="stock", PUBLIC_URL=origin) as (instance,):
+    with running_instances(pair_url, pair_redis.url, 1, SOCKET="stock", PUBLIC_URL=origin) as (instance,):
         yield instance
 
 

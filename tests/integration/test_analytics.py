@@ -160,7 +160,7 @@ async def test_uses_reactions_notifications_and_errors_are_counted(place: Place,
         assert await days(analytics, measure) == {NOON.date(): count}
     tomorrow = NOON.date() + timedelta(days=1)
     assert await analytics.emojis(NOON.date(), tomorrow, 10) == [("1F600", 8, 2), ("1F44D", 1, 1)]
-    assert await analytics.errors(NOON, NOON + minutes(60), "hour") == [(NOON, "x", "conflict", 8)]
+    assert await analytics.errors(NOON, NOON + minutes(60), "hour") == [(NOON, "x", "conflict", "", 8)]
 
 
 async def test_an_edge_belongs_to_the_hour_that_begins(place: Place, database: Database) -> None:
@@ -265,42 +265,43 @@ async def test_an_empty_place_has_nothing_to_tell(database: Database) -> None:
 
 async def test_errors_are_written_as_they_stand_never_as_a_difference(database: Database) -> None:
     """A write whose answer is lost is repeated; a new hour begins at none."""
-    clock, totals = MovableClock(), {"conflict": 0.0}
+    clock, totals = MovableClock(), {("conflict", "ws"): 0}
     stats = ErrorStats(database, "a", clock, lambda: totals)
 
     async def written() -> list[Any]:
-        return await database.run("SELECT hour, class, code, count FROM error_stats ORDER BY hour, code")
+        return await database.run("SELECT hour, class, code, route, count FROM error_stats ORDER BY hour, code, route")
 
     await stats.flush()
     assert await written() == []
-    totals["conflict"] = 3
+    totals["conflict", "ws"] = 3
     for _ in range(3):
         await stats.flush()
     first = clock.now()
-    assert await written() == [(first, "business", "conflict", 3)]
-    totals |= {"conflict": 5, "unavailable": 1}
+    assert await written() == [(first, "business", "conflict", "ws", 3)]
+    totals |= {("conflict", "ws"): 5, ("unavailable", "job"): 1, ("conflict", "/api/profile"): 2}
     stats._written.clear()  # as if nobody had said that it was written
     await stats.flush()
     clock.move(3600)
-    totals["conflict"] = 8
+    totals["conflict", "ws"] = 8
     for _ in range(2):
         await stats.flush()
     assert await written() == [
-        (first, "business", "conflict", 5),
-        (first, "database", "unavailable", 1),
-        (first + timedelta(hours=1), "business", "conflict", 3),
+        (first, "business", "conflict", "/api/profile", 2),
+        (first, "business", "conflict", "ws", 5),
+        (first, "database", "unavailable", "job", 1),
+        (first + timedelta(hours=1), "business", "conflict", "ws", 3),
     ]
 
 
 async def test_errors_while_the_database_is_away_keep_their_hours(database: Database) -> None:
     """Just then there are many; they are written down once it is back, each where it belongs."""
-    clock, totals = MovableClock(), {"unavailable": 0.0}
+    clock, totals = MovableClock(), {("unavailable", "ws"): 0}
     away = Database("postgresql://nobody@127.0.0.1:1/nothing")
     await away.open()
     stats = ErrorStats(away, "a", clock, lambda: totals)
     first = clock.now()
     for hour in range(3):
-        totals["unavailable"] += 10 + hour
+        totals["unavailable", "ws"] += 10 + hour
         with pytest.raises(UnavailableError):
             await stats.flush()
         clock.move(3600)

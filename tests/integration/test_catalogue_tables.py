@@ -162,7 +162,7 @@ def test_the_command_says_what_it_did(migrated_url: str, redis_url: str) -> None
     said = [
         subprocess.run(
             [sys.executable, "-m", "idling_ws", "emoji", "import"],
-            env=environ, capture_output=True, check=True, text=True, timeout=60,
+            env=environ, capture_output=True, check=True, text=True,
         ).stdout
         for _ in range(2)
     ]  # fmt: skip

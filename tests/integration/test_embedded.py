@@ -117,12 +117,15 @@ async def test_it_comes_back_however_often_it_is_killed(servers: EmbeddedServers
 
 async def test_a_cancelled_start_leaves_nothing_running(tmp_path: Path) -> None:
     """Ctrl-C while the cluster is being made: no process, no lock, and the next start works."""
-    folder = tmp_path / "data"
-    servers = EmbeddedServers(folder)
-    starting = asyncio.create_task(servers.start())
-    while not list(folder.glob("postgres.new*/base")):
-        await asyncio.sleep(0.005)
-    starting.cancel()
+    for attempt in range(5):
+        folder = tmp_path / f"data{attempt}"
+        servers = EmbeddedServers(folder)
+        starting = asyncio.create_task(servers.start())
+        while not list(folder.glob("postgres.new*/base")) and not starting.done():
+            await asyncio.sleep(0.005)
+        if starting.cancel():
+            break
+        await servers.stop()  # the moment was missed: on a busy machine it may be
     with pytest.raises(asyncio.CancelledError):
         await starting
     assert all_ended(folder)
@@ -198,12 +201,15 @@ def test_everything_killed_at_once(data_dir: Path) -> None:
 
 def test_killed_while_the_cluster_is_made(tmp_path: Path) -> None:
     """What is half made is never taken for a cluster: the next start begins anew."""
-    folder = tmp_path / "data"
-    with hosting(folder, wait=False) as host:
-        while not list(folder.glob("postgres.new*/base")):
-            assert host.process.poll() is None
-            time.sleep(0.005)
-        host.kill()
+    for attempt in range(5):
+        folder = tmp_path / f"data{attempt}"
+        with hosting(folder, wait=False) as host:
+            while not list(folder.glob("postgres.new*/base")) and not (folder / "postgres").exists():
+                assert host.process.poll() is None
+                time.sleep(0.005)
+            host.kill()
+        if not (folder / "postgres").exists():
+            break  # else the moment was missed: on a busy machine it may be
     assert not (folder / "postgres").exists()
     with hosting(folder) as host:
         assert run_sql(host.said["database_url"], "SELECT 1") == [(1,)]

@@ -53,7 +53,9 @@ async def test_the_id_of_an_event_is_the_cursor_behind_it(pair: Pair, pair_url: 
         assert (await source.next()).kind == "welcome"
         user_seq, all_seq = (int(part) for part in start.split(".")[1:])
         live = [asyncio.create_task(write(pair[n % 2], login, f"live {n}")) for n in range(5)]
-        for _ in range(13):
+        await asyncio.gather(*live)
+        head = await head_of(pair[0], login)
+        while source.last_id != head:
             event = await source.next()
             assert event.kind == "entry"
             assert event.data["type"] == "entry"
@@ -64,8 +66,7 @@ async def test_the_id_of_an_event_is_the_cursor_behind_it(pair: Pair, pair_url: 
                 all_seq += 1
                 assert event.data["seq"] == all_seq
             assert event.id == f"{start.split('.')[0]}.{user_seq}.{all_seq}"
-        await asyncio.gather(*live)
-        assert event.id == await head_of(pair[0], login)
+        assert user_seq >= 10
 
 
 async def test_last_event_id_wins_over_the_cursor(pair: Pair) -> None:
@@ -109,7 +110,7 @@ async def test_a_cookie_may_listen(pair: Pair) -> None:
 async def test_a_stream_ends_with_its_token_and_with_its_login(pair: Pair) -> None:
     """With the code a socket would be closed with."""
     login = await sign_in(pair[0].url)
-    short = await mint(pair[0], login, ttl_s=2)
+    short = await mint(pair[0], login, ttl_s=5)
     async with await listen(pair[0].url, short) as expiring, await listen(pair[0].url, login.token) as source:
         assert await bye(expiring) == {"type": "bye", "code": 4203, "reason": "token_expired", "retry_ms": 0}
         waiting = asyncio.create_task(poll(pair[0], login, await head_of(pair[0], login), wait_s=60))
@@ -149,6 +150,7 @@ async def open_again(instance: Instance, login: Login) -> EventSource:
                 raise
 
 
+@pytest.mark.timeout(300)  # of real time: fifteen seconds until the first comment
 async def test_silence_is_filled_with_comments_and_a_slow_reader_is_ended(migrated_url: str, redis_url: str) -> None:
     """A comment after 15 s, so that nobody on the way hangs up; who reads nothing loses the line, and no entry."""
     with running_instances(migrated_url, redis_url, 1) as (instance,):
@@ -164,7 +166,7 @@ async def test_silence_is_filled_with_comments_and_a_slow_reader_is_ended(migrat
             assert (await source.next()).kind == (await slow.next()).kind == "welcome"
             seen = [(await slow.next()).data["seq"] for _ in range(10)]
             slow.pause()
-            reading = asyncio.create_task(source.next(timeout_s=60))
+            reading = asyncio.create_task(source.next(timeout_s=200))
             while not source.comments or await metric(instance.url, "idling_recipients ") > 1:
                 await asyncio.sleep(0.1)
             reading.cancel()

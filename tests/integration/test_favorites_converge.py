@@ -15,7 +15,7 @@ from tests.support.wire_client import call, sign_in
 EMOJI = ["1F600", "1F44D", "2764-FE0F", "1F389", "1F680", "1F408", "1F415", "1F355", "1F44B", "1F3B2"]
 ROUNDS = 4
 CHANGES = 12
-IN_TIME_S = 20
+IN_TIME_S = 90
 
 
 def change(rng: random.Random) -> tuple[str, dict[str, Any]]:
@@ -35,6 +35,7 @@ async def settled(device: IdlingClient) -> None:
     await device.until(lambda: not device.pending)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", range(3))
 async def test_two_devices_end_with_the_same_favourites(seed: int, pair: tuple[Instance, Instance]) -> None:
     """Each goes offline and comes back, on another instance, while both go on changing; every change gets a verdict."""
@@ -42,8 +43,8 @@ async def test_two_devices_end_with_the_same_favourites(seed: int, pair: tuple[I
     a, b = pair
     me = await sign_in(a.url)
     async with (
-        IdlingClient([a.url, b.url], token=me.token, name="phone") as phone,
-        IdlingClient([b.url, a.url], token=me.token, name="laptop") as laptop,
+        IdlingClient([a.url, b.url], token=me.token, name="phone", connect_timeout_s=IN_TIME_S) as phone,
+        IdlingClient([b.url, a.url], token=me.token, name="laptop", connect_timeout_s=IN_TIME_S) as laptop,
     ):
         devices = (phone, laptop)
         for _ in range(ROUNDS):

@@ -56,7 +56,7 @@ async def test_what_was_put_is_got(store: FileStore) -> None:
 
 async def test_files_do_not_get_into_each_others_way(store: FileStore) -> None:
     """Many at once, the same ones among them, are all whole."""
-    contents = [images.still(size=(8 + number % 10, 8)) for number in range(40)]
+    contents = [images.still(size=(8 + number % 10, 8)) for number in range(20)]
     digests = await asyncio.gather(*(store.put(content, "image/png") for content in contents))
     assert digests == [digest_of(content) for content in contents]
     got = await asyncio.gather(*(store.get(digest) for digest in digests))

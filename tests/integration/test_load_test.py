@@ -1,76 +1,78 @@
-"""The load test and its checker against the product itself: two instances, and trouble while it runs."""
+"""The load test over servers of its own: it harms them while it runs, and proves that nothing came of it."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import orjson
+import pytest
 from click.testing import CliRunner
 
-from idling_ws.proof.cli import main as check_history
-from tests.support.instances import Instance, running_instances
-from tests.support.servers import RedisServer
+from idling_ws.loadtest.cli import main
+from idling_ws.loadtest.harm import PLACE_FAULTS
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "load_test.py"
-PATIENCE_S = 90.0
-DEVICES = 36
+PATIENCE_S = 280.0
+DEVICES = 18
 
 
-async def _until_said(process: asyncio.subprocess.Process, words: str) -> None:
-    assert process.stdout is not None
-    said = b""
-    while line := await process.stdout.readline():
-        said += line
-        if words in line.decode():
-            return
-    raise AssertionError(f"it ended without saying {words!r}: {said.decode()}")
-
-
-def _make_trouble(instances: list[Instance], redis_server: RedisServer) -> None:
-    """Kill one instance and drain the other, each while its neighbour serves; take Redis away in three ways."""
-    first, second = instances
-    first.kill()
-    first.start()
-    redis_server.flush()
-    for _ in range(3):
-        redis_server.cut_subscribers()
-    assert second.terminate() == 0
-    second.start()
-    redis_server.kill()
-    redis_server.start()
-
-
-async def test_nothing_is_lost_doubled_or_reordered_in_trouble(migrated_url: str, tmp_path: Path) -> None:
-    """Over all transports, with every mutation repeated; the history and the database agree."""
-    history, report = tmp_path / "h.jsonl", tmp_path / "r.json"
-    with (
-        RedisServer() as redis_server,
-        running_instances(migrated_url, redis_server.url, MESSAGES_PER_S=1000) as instances,
-    ):
-        run = await asyncio.create_subprocess_exec(
-            sys.executable, str(SCRIPT),
-            "--url", ",".join(instance.url for instance in instances),
-            "--users", "12", "--devices", "3", "--transport", "ws,sse,poll", "--scenario", "repeat",
-            "--rate", "25", "--duration", "3600", "--faults", "client-cut,client-freeze", "--fault-longest", "2",
-            "--history", str(history), "--json", str(report),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
+async def load_test(*arguments: str) -> tuple[int, str]:
+    """Run the script; return its status and what it said."""
+    run = await asyncio.create_subprocess_exec(
+        sys.executable, str(SCRIPT), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    try:
         async with asyncio.timeout(PATIENCE_S):
-            await _until_said(run, f"{DEVICES}/{DEVICES} connected")
-            await asyncio.to_thread(_make_trouble, instances, redis_server)
-            run.send_signal(signal.SIGINT)
             output, _ = await run.communicate()
-        assert run.returncode == 0, output.decode()
-    metrics = orjson.loads(report.read_bytes())["metrics"]
+    finally:
+        if run.returncode is None:
+            run.kill()
+            await run.wait()
+    assert run.returncode is not None
+    return run.returncode, output.decode()
+
+
+@pytest.mark.timeout(300)
+async def test_nothing_is_lost_doubled_or_reordered_in_trouble(tmp_path: Path) -> None:
+    """Every fault of the servers once, over all transports, with every mutation repeated; the rows agree."""
+    report, page = tmp_path / "r.json", tmp_path / "r.html"
+    status, said = await load_test(
+        "--users", "6", "--devices", "3", "--transport", "ws,sse,poll", "--scenario", "repeat", "--rate", "15",
+        "--duration", "200", "--drain", "120", "--faults", ",".join(PLACE_FAULTS), "--fault-times", "1",
+        "--fault-every", "0.1", "--fault-longest", "0.5", "--json", str(report), "--html", str(page),
+    )  # fmt: skip
+    assert status == 0, said
+    summary: dict[str, Any] = orjson.loads(report.read_bytes())
+    metrics = summary["metrics"]
+    assert {injury["name"] for injury in summary["injuries"]} == PLACE_FAULTS.keys()
+    assert all(injury["normal_after_s"] is not None for injury in summary["injuries"])
+    assert set(summary["proof"]["promises"].values()) == {"held"}
     assert metrics["unsettled"] == 0
     assert metrics["resumed"] > 0
     # All began afresh once; nobody had to again.
     assert metrics["fresh"] == DEVICES
-    result = CliRunner().invoke(check_history, [str(history), "--database-url", migrated_url])
-    assert result.exit_code == 0, result.output
-    assert f"{DEVICES}  devices brought to the end of their streams" in result.output
-    assert f"{DEVICES}  final states equal to a fresh snapshot" in result.output
-    assert "not tried" not in result.output
+    assert f"{DEVICES}  devices brought to the end of their streams" in said
+    assert f"{DEVICES}  final states equal to a fresh snapshot" in said
+    assert "<td>redis-kill</td>" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (
+            ("--faults", "client-cut,redis-kill"),
+            "redis-kill cannot be done to servers that are not",
+        ),
+        (("--instances", "2"), "leave out --url"),
+        (("--fault-times", "2"), "leave out --url"),
+        (("--folder", "/tmp/x"), "leave out --url"),
+    ],
+)
+def test_what_cannot_be_done_to_others_servers_is_said(arguments: tuple[str, ...], complaint: str) -> None:
+    """Before anything begins."""
+    result = CliRunner().invoke(main, ["--url", "http://127.0.0.1:1", *arguments])
+    assert result.exit_code == 2
+    assert complaint in " ".join(result.output.split())

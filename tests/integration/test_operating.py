@@ -11,13 +11,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.crowd import FULL_SIZE
 from tests.support.instances import Instance, running_instances
 from tests.support.raw_socket import ClosedError
 from tests.support.rows import run_sql
 from tests.support.servers import RedisServer
 from tests.support.wire_client import call, connect, sign_in
 
-PROMISED_S = 2.0
+# Promised where the machine is known to be quiet; elsewhere they must end, long before their tokens do.
+PROMISED_S = 2.0 if FULL_SIZE else 45.0
 
 
 async def idling(instance: Instance, *words: str, **settings: str) -> tuple[int, str]:
@@ -39,8 +41,9 @@ def instances(migrated_url: str, redis_server: RedisServer) -> Iterator[list[Ins
         yield running
 
 
-async def test_a_granted_role_shows_on_open_devices_and_holds(instances: list[Instance]) -> None:
-    """The first admin: state says so, the socket comes again with it, and the trail has who, what, before and after."""
+async def test_a_granted_role_shows_on_open_devices_and_holds(pair: tuple[Instance, Instance]) -> None:
+    """An admin: state says so, the socket comes again with it, and the trail has who, what, before and after."""
+    instances = pair
     login = await sign_in(instances[0].url)
     async with (
         await connect(instances[1].url, login.token) as device,
@@ -59,12 +62,13 @@ async def test_a_granted_role_shows_on_open_devices_and_holds(instances: list[In
         assert again.welcome["user"]["roles"] == ["admin", "guest"]
         verdict = await again.mutate("announcement.publish", {"title": "hello", "level": "info"})
         assert verdict["status"] == "confirmed"
-    trail = "SELECT actor, action, outcome, before, after FROM audit_log WHERE action = 'user.grant'"
-    [found] = run_sql(instances[0].settings["DATABASE_URL"], trail)
+    trail = "SELECT actor, action, outcome, before, after FROM audit_log WHERE action = 'user.grant' AND user_id = %s"
+    [found] = run_sql(instances[0].settings["DATABASE_URL"], trail, login.user_id)
     assert found == ("operator", "user.grant", "confirmed", '{"roles":["guest"]}', '{"roles":["admin","guest"]}')
 
 
-async def test_a_role_is_taken_away_again_but_not_the_only_one(instances: list[Instance]) -> None:
+async def test_a_role_is_taken_away_again_but_not_the_only_one(pair: tuple[Instance, Instance]) -> None:
+    instances = pair
     login = await sign_in(instances[0].url)
     words = ("--user", str(login.user_id), "--role")
     assert (await idling(instances[0], "user", "grant", *words, "member"))[0] == 0

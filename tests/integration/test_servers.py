@@ -11,6 +11,8 @@ import redis
 from tests.support.rows import run_sql
 from tests.support.servers import PostgresServer, RedisServer
 
+PATIENCE_S = 60.0
+
 
 @pytest.fixture(scope="module")
 def own_postgres() -> Iterator[PostgresServer]:
@@ -79,11 +81,14 @@ def test_a_killed_redis_comes_back_empty(own_redis: RedisServer) -> None:
 
 def test_a_frozen_redis_goes_on_where_it_was(own_redis: RedisServer) -> None:
     """SIGSTOP silences it, SIGCONT brings the same process back."""
-    with redis.Redis.from_url(own_redis.url, socket_timeout=0.3, retry=None) as client:
+    with (
+        redis.Redis.from_url(own_redis.url) as client,
+        redis.Redis.from_url(own_redis.url, socket_timeout=0.3, retry=None) as impatient,
+    ):
         client.set("key", "value")
         own_redis.stop()
         with pytest.raises(redis.TimeoutError):
-            client.ping()
+            impatient.ping()
         own_redis.cont()
         assert client.get("key") == b"value"
         own_redis.restart()
@@ -94,7 +99,9 @@ def test_cut_subscribers_lose_their_connection(own_redis: RedisServer) -> None:
     with redis.Redis.from_url(own_redis.url) as client:
         subscriber = client.pubsub()
         subscriber.subscribe("channel")
+        assert subscriber.get_message(timeout=PATIENCE_S) is not None  # it is subscribed, and not only asked to be
         assert client.execute_command("CLIENT", "LIST", "TYPE", "pubsub")
         own_redis.cut_subscribers()
         assert not client.execute_command("CLIENT", "LIST", "TYPE", "pubsub")
+        assert client.ping()
         subscriber.close()

@@ -90,7 +90,7 @@ async def test_what_serves_over_embedded_servers_does_not_own_the_audit_trail(tm
         while b"is up" not in (line := await process.stderr.readline()):
             assert line, "it ended before it was up"
         url = f"http://127.0.0.1:{port}"
-        async with asyncio.timeout(10):  # it listens a moment after it says so
+        async with asyncio.timeout(60):  # it listens a moment after it says so
             while not await is_listening(port):
                 await asyncio.sleep(0.02)
         login = await sign_in(url)

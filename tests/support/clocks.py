@@ -20,6 +20,10 @@ class MovableClock:
         """The steady time."""
         return self._steady
 
+    def set_time_of_day(self, seconds: float) -> None:
+        """Let somebody set the clock: the time of day jumps, the steady time does not."""
+        self._now += timedelta(seconds=seconds)
+
     def move(self, seconds: float) -> None:
         """Let time pass."""
         self._now += timedelta(seconds=seconds)

@@ -15,7 +15,7 @@ import redis
 from idling_ws.embedded import EmbeddedServers, Endpoints
 from tests.support.rows import run_sql
 
-RETURN_TIMEOUT_S = 20.0
+RETURN_TIMEOUT_S = 100.0
 
 Answer = TypeVar("Answer")
 

@@ -33,7 +33,17 @@ class EventSource(TcpLine):
         self._rest = b""
 
     async def next(self, *, timeout_s: float = TIMEOUT_S) -> Event:
-        """Return the next event. Raises ``EOFError`` at the end of the stream."""
+        """Return the next event but for news of the server's health, which come when they come.
+
+        Raises ``EOFError`` at the end of the stream.
+        """
+        while True:
+            event = await self.next_any(timeout_s=timeout_s)
+            if event.kind != "notice" or event.data.get("topic") != "health":
+                return event
+
+    async def next_any(self, *, timeout_s: float = TIMEOUT_S) -> Event:
+        """Return the next event, whatever it is. Raises ``EOFError`` at the end of the stream."""
         kind = "message"
         data: list[str] = []
         async with asyncio.timeout(timeout_s):

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 class EventStream:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+END_TIMEOUT_S = 90.0
 
 
 class Host:
@@ -48,19 +49,23 @@ class Host:
     def kill(self) -> None:
         """End it as `kill -9` does: it cannot tidy up."""
         self.process.kill()
-        self.process.wait()
+        self.process.wait(END_TIMEOUT_S)
 
     def interrupt(self) -> int:
         """Send SIGINT to its whole process group, as Ctrl-C in a terminal does; return its exit status."""
         os.killpg(self.process.pid, signal.SIGINT)
-        return self.process.wait()
+        return self.process.wait(END_TIMEOUT_S)
 
     def close(self) -> None:
         """End it in order, if it still runs."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()
-        self.process.wait()
+        try:
+            self.process.wait(END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
         self.process.stdout.close()
 
 

@@ -23,10 +23,11 @@ import psycopg2
 from tests.support.servers import EXIT_TIMEOUT_S, Server, ServerStartError
 
 SECRET_KEY = "one-secret-for-all-instances-of-a-test-deployment"
-READY_TIMEOUT_S = 2.0
+# It answers within two seconds by itself; the rest is what a busy machine adds.
+READY_TIMEOUT_S = 30.0
 
 # What a test would otherwise run into first; whoever tests a limit sets it.
-_ROOMY = {"HTTP_RATE_PER_MIN": "1000000", "LOG_FORMAT": "json", "GUEST_LOGIN": "true"}
+_ROOMY = {"HTTP_RATE_PER_MIN": "1000000", "LOG_FORMAT": "json", "GUEST_LOGIN": "true", "MAX_LAG_MS": "60000"}
 
 
 class Instance(Server):

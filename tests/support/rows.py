@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
 
+PATIENCE_S = 60.0
+LOOK_EVERY_S = 0.1
+
 
 def run_sql(database_url: str, sql: str, *params: Any) -> list[tuple[Any, ...]]:
     """Run one statement and return its rows."""
-    connecting = psycopg2.connect(database_url, connect_timeout=5)
+    connecting = psycopg2.connect(database_url, connect_timeout=30)
     with contextlib.closing(connecting) as connection, connection, connection.cursor() as cursor:
         cursor.execute(sql, params or None)
         return cursor.fetchall() if cursor.description is not None else []
+
+
+async def rows_become(database_url: str, expected: list[tuple[Any, ...]], sql: str, *params: Any) -> None:
+    """Wait until a query gives these rows: for what is written behind the back of what was just seen."""
+    rows: list[tuple[Any, ...]] = []
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while (rows := run_sql(database_url, sql, *params)) != expected:
+                await asyncio.sleep(LOOK_EVERY_S)
+    except TimeoutError:
+        assert rows == expected
 
 
 @contextlib.contextmanager

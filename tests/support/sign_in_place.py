@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from idling_ws.domain.clock import SystemClock
 from idling_ws.identity.attempts import Attempts
 from idling_ws.identity.authorization import Provider
-from idling_ws.identity.outbound import Outbound, ProviderError
+from idling_ws.identity.outbound import Answer, Outbound, ProviderError
 from idling_ws.identity.person import Identity
 from idling_ws.identity.providers import ProviderSettings, generic
 from idling_ws.identity.sign_in import Arrival, Departure, Linking, SignIn
@@ -32,6 +33,24 @@ class ShiftedClock(MovableClock):
         self._now = SystemClock().now()
 
 
+class PatientOutbound(Outbound):
+    """Gives every service all the time that a busy machine needs, but for addresses that are known not to answer."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        super().__init__(session, timeout_s=60.0)
+        self.hopeless: set[str] = set()
+        self._impatient = Outbound(session, timeout_s=0.5)
+
+    async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """Fetch a JSON object."""
+        return await (self._impatient.get if urlsplit(url).path in self.hopeless else super().get)(url, headers)
+
+    async def post_form(self, url: str, headers: Mapping[str, str], body: str) -> Answer:
+        """Send a form."""
+        ask = self._impatient.post_form if urlsplit(url).path in self.hopeless else super().post_form
+        return await ask(url, headers, body)
+
+
 @dataclass
 class Place:
     """One place with its sign-in services."""
@@ -41,6 +60,7 @@ class Place:
     sign_in: SignIn
     providers: dict[str, Provider]
     session: aiohttp.ClientSession
+    outbound: PatientOutbound
 
     @property
     def database(self) -> Database:
@@ -75,18 +95,18 @@ class Place:
 
 
 @asynccontextmanager
-async def open_place(url: str, settings: list[ProviderSettings], timeout_s: float = 5.0) -> AsyncIterator[Place]:
+async def open_place(url: str, settings: list[ProviderSettings]) -> AsyncIterator[Place]:
     clock = ShiftedClock()
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(open_parts(url, clock))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        outbound = Outbound(session, timeout_s=timeout_s)
+        outbound = PatientOutbound(session)
         providers = {
             each.name: Provider(each, f"{PUBLIC_URL}/auth/callback/{each.name}", outbound, clock) for each in settings
         }
         attempts = Attempts(parts.database, SECRET, clock)
         sign_in = SignIn(parts.database, providers, attempts, parts.logins, clock)
-        yield Place(parts, clock, sign_in, providers, session)
+        yield Place(parts, clock, sign_in, providers, session, outbound)
 
 
 def oidc_settings(provider: NodeOidc, **changes: Any) -> ProviderSettings:

@@ -12,6 +12,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from tests.support.crowd import Guest, Roamer
+from tests.support.rows import run_sql
 from tests.support.wire_client import ClosedError, call, connect
 
 VALUES = ({"theme": "dark"}, {"theme": "light"}, {"density": "compact"}, {"density": "cozy"}, {"sounds": True})
@@ -127,13 +128,12 @@ class Callers(Work):
         return "/api/mutations", answer.json["verdicts"][0]["status"] if answer.status == 200 else answer.status
 
 
-async def settled(devices: Sequence[Roamer]) -> None:
-    """Wait until all devices of each user are equally far: as far as the farthest."""
-    heads: dict[int, int] = {}
+async def settled(devices: Sequence[Roamer], database_url: str) -> None:
+    """Wait until every device has all that the database has for it. A verdict may be there before its entry."""
+    sql = "SELECT user_id, max(seq) FROM entries GROUP BY 1 UNION ALL SELECT 0, max(seq) FROM shared_entries"
+    heads = {user_id: seq or 0 for user_id, seq in await asyncio.to_thread(run_sql, database_url, sql)}
     for device in devices:
-        heads[device.guest.user_id] = max(heads.get(device.guest.user_id, 0), device.user_seq)
-    for device in devices:
-        await device.reach(heads[device.guest.user_id])
+        await device.reach(heads.get(device.guest.user_id, 0), heads[0])
 
 
 def spread_s(devices: Sequence[Roamer], since: float = 0.0, until: float = float("inf")) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 from uuid import uuid4
 
-from tests.support.crowd import Guest, Roamer
+from tests.support.crowd import RETRY_S, Guest, Roamer
 from tests.support.event_source import listen
 from tests.support.raw_socket import JsonObject
 from tests.support.wire_client import call
@@ -28,6 +28,8 @@ class Wanderer(Roamer):
         self.doors: Counter[str] = Counter()
         self.cuts = 0
         self.told_over_rest: dict[str, JsonObject] = {}
+        self._asked_over_rest: dict[str, JsonObject] = {}
+        self._writes = True
         self._visit: asyncio.Task[None] | None = None
 
     def cut(self) -> None:
@@ -38,7 +40,8 @@ class Wanderer(Roamer):
             self._visit.cancel()
 
     async def _connect(self) -> None:
-        door = self._random.choice(DOORS) if self.welcomes else "socket"
+        doors = DOORS if self._writes else DOORS[:-1]
+        door = self._random.choice(doors) if self.welcomes else "socket"
         self.doors[door] += 1
         if door == "socket":
             await super()._connect()
@@ -80,20 +83,44 @@ class Wanderer(Roamer):
 
     async def _write_and_read(self, base: str) -> None:
         """Change something over REST and read on, until what was said then has come through the stream as well."""
+        if not self._writes:
+            return
         mid = uuid4().hex
         mutation = {"mid": mid, "name": "profile.update", "args": {"bio": f"at {self.cursor}"}}
-        answer = await call(base, "POST", "/api/mutations", token=self.guest.token, json={"mutations": [mutation]})
-        assert answer.status == 200, answer.body
-        (verdict,) = answer.json["verdicts"]
-        self.told_over_rest[mid] = verdict
+        self._asked_over_rest[mid] = mutation
+        self.told_over_rest[mid] = await self._write(base, mutation)
         while mid not in self.verdicts:
             await self._ask_for_more(base, POLL_S)
+
+    async def _write(self, base: str, mutation: JsonObject) -> JsonObject:
+        """Ask for a change until there is a verdict."""
+        while True:
+            answer = await call(base, "POST", "/api/mutations", token=self.guest.token, json={"mutations": [mutation]})
+            assert answer.status == 200, answer.body
+            verdict: JsonObject = answer.json["verdicts"][0]
+            if verdict["status"] != "error":
+                return verdict
+            assert verdict["error"]["retryable"], verdict
+            await asyncio.sleep(RETRY_S)
+
+    async def finish(self) -> None:
+        """Write nothing more. What was asked for when the line was cut may be on its way still: once it has
+        its verdict, nothing of this device's comes any more.
+        """
+        self._writes = False
+        for mid, mutation in list(self._asked_over_rest.items()):
+            if mid not in self.verdicts:
+                await self._write(self.bases[0], mutation)
 
     async def _ask_for_more(self, base: str, wait_s: float) -> None:
         path = f"/api/events?cursor={self.cursor}&wait_s={wait_s:g}"
         answer = await call(base, "GET", path, token=self.guest.token)
         if answer.status == 410:
             self.fresh_starts.append(answer.json["reason"])
+        if answer.status == 503:
+            assert answer.json["retryable"], answer.body
+            await asyncio.sleep(RETRY_S)
+            return
         assert answer.status in (200, 204), answer.body
         if answer.status == 200:
             for entry in answer.json["entries"]:

@@ -114,6 +114,7 @@ class Device(Wire):
         self.epoch, self.user_seq, self.all_seq = "", 0, 0
         self.entries: list[JsonObject] = []
         self.repeats = 0
+        self._verdicts: dict[str, JsonObject] = {}
 
     @property
     def cursor(self) -> str:
@@ -126,9 +127,15 @@ class Device(Wire):
         self.user_seq, self.all_seq = int(user_seq), int(all_seq)
 
     def took(self, message: JsonObject) -> None:
-        """Apply entries: drop what is known, refuse gaps."""
+        """Apply entries: drop what is known, refuse gaps. Keep verdicts for whoever asks for them later."""
         if message["type"] == "entry":
             self._apply(message)
+            for item in message["items"]:
+                if item["kind"] == "verdict":
+                    self._verdicts[item["mid"]] = {**item, "seq": message["seq"]}
+        elif "mid" in message:
+            verdict = message if message["type"] == "verdict" else {"status": "error", **message}
+            self._verdicts[message["mid"]] = verdict
 
     def _apply(self, entry: JsonObject) -> None:
         mine = entry["stream"] == "user"
@@ -156,21 +163,17 @@ class Device(Wire):
     def ask(self, name: str, args: JsonObject, *, mid: str | None = None, **more: Any) -> str:
         """Send a mutation without waiting; return its ``mid``."""
         mid = mid or f"m-{uuid4().hex}"
+        self._verdicts.pop(mid, None)
         self.send({"type": "mutate", "mid": mid, "name": name, "args": args, **more})
         return mid
 
     async def verdict(self, mid: str) -> JsonObject:
         """Read until the verdict of ``mid``, from its entry or outside the stream. An ``error`` counts
-        as one: ``{"status": "error", "error": …}``.
+        as one: ``{"status": "error", "error": …}``; it may overtake the entries of earlier ones.
         """
-        while True:
-            message = await self.receive()
-            if message["type"] == "entry":
-                for item in message["items"]:
-                    if item["kind"] == "verdict" and item["mid"] == mid:
-                        return {**item, "seq": message["seq"]}
-            elif message.get("mid") == mid:
-                return message if message["type"] == "verdict" else {"status": "error", **message}
+        while mid not in self._verdicts:
+            await self.receive()
+        return self._verdicts.pop(mid)
 
     async def mutate(self, name: str, args: JsonObject, **more: Any) -> JsonObject:
         """Send a mutation and return its verdict."""

@@ -17,7 +17,7 @@ from idling_ws.client.shapes import JsonObject, Welcome
 from tests.support.memory_server import MemoryServer
 
 TRANSPORTS = ("ws", "sse", "poll")
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Log(Hooks):

@@ -27,7 +27,7 @@ def test_every_field_has_a_documented_setting() -> None:
     """No setting can be read that the reference does not know."""
     documented = {setting.name.lower() for setting in SETTINGS}
     # These are made of several settings each.
-    assert {item.name for item in dataclasses.fields(Settings)} - {"providers", "push"} <= documented
+    assert {item.name for item in dataclasses.fields(Settings)} - {"providers", "push", "watch"} <= documented
 
 
 def test_all_mistakes_are_reported_at_once() -> None:

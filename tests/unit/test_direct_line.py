@@ -7,6 +7,7 @@ import inspect
 import struct
 from typing import Any
 
+import pytest
 from aiohttp import WSMsgType, web
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 from aiohttp.http_websocket import WebSocketError
@@ -99,6 +100,7 @@ class Wire(asyncio.Transport):
         self.written = b""
         self.held = 0
         self.is_half_closed = False
+        self.is_closed = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += bytes(data)
@@ -117,6 +119,7 @@ class Wire(asyncio.Transport):
 
     def close(self) -> None:
         """The end."""
+        self.is_closed = True
 
 
 async def opened(allowed: int = 1000) -> tuple[Ear, Wire, DirectLine]:
@@ -136,6 +139,18 @@ async def test_what_follows_a_flood_is_not_read_again() -> None:
     assert ear.texts == []
     line.connection_lost(None)
     assert ear.ends == [4101]
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+async def test_the_server_hangs_up_once_both_have_said_goodbye(is_ours: bool) -> None:
+    """At once, whoever began (RFC 6455, section 7.1.1), and not before."""
+    _, wire, line = await opened()
+    if is_ours:
+        line.close(4101)
+        assert not wire.is_closed
+    line.data_received(frame_bytes(CLOSE, struct.pack("!H", 1000)))
+    assert wire.is_closed
+    line.connection_lost(None)
 
 
 async def test_pings_of_a_peer_that_does_not_read_cost_one_pong() -> None:

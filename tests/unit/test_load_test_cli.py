@@ -21,7 +21,7 @@ from tests.support.memory_server import MemoryServer
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "load_test.py"
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 @pytest_asyncio.fixture
@@ -45,9 +45,13 @@ async def start(*arguments: str, own_group: bool = False) -> asyncio.subprocess.
 
 
 async def end(process: asyncio.subprocess.Process) -> tuple[int, str]:
-    """Wait for the end; return exit code and output."""
-    async with asyncio.timeout(PATIENCE_S):
-        output, _ = await process.communicate()
+    """Wait for the end; return exit code and output. Nothing that hangs is left behind."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
     assert process.returncode is not None
     return process.returncode, output.decode()
 

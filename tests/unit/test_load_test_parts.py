@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from idling_ws.loadtest.accounts import AccountsError, read_tokens
 from idling_ws.loadtest.charts import Line, by_percentile, nice_ceiling, over_time
 from idling_ws.loadtest.faults import FAULTS
+from idling_ws.loadtest.harm import PLACE_FAULTS
 from idling_ws.loadtest.measures import Measures, Totals, percentiles_ms
 from idling_ws.loadtest.options import Options
 from idling_ws.loadtest.report import page_of
@@ -210,5 +211,5 @@ def test_the_documentation_names_every_scenario_fault_and_metric() -> None:
     """What can be asked for can be read about."""
     text = (Path(__file__).parents[2] / "docs" / "load-testing.md").read_text(encoding="utf-8")
     names = {name for name in metric_names() if not name.startswith(("confirm_", "deliver_"))}
-    missing = [name for name in sorted({*names, *SCENARIOS, *FAULTS}) if f"`{name}`" not in text]
+    missing = [name for name in sorted({*names, *SCENARIOS, *FAULTS, *PLACE_FAULTS}) if f"`{name}`" not in text]
     assert missing == []

@@ -18,7 +18,7 @@ export class Announcer {
   /** Changes on their way into the outbox. */
   #saving = 0;
   /** @type {Connection} */
-  connection = { status: 'stopped', transport: null, retryAt: null, waiting: 0, code: null };
+  connection = { status: 'stopped', transport: null, retryAt: null, waiting: 0, code: null, lacks: '' };
 
   /**
    * @param {Emitter} events
@@ -50,7 +50,7 @@ export class Announcer {
   say(words) {
     const old = this.connection;
     const next = { ...old, ...words, waiting: this.#saving + this.#replica.changes.filter(isPending).length };
-    if (/** @type {const} */ (['status', 'transport', 'retryAt', 'waiting', 'code']).every((key) => next[key] === old[key])) return;
+    if (/** @type {const} */ (['status', 'transport', 'retryAt', 'waiting', 'code', 'lacks']).every((key) => next[key] === old[key])) return;
     this.connection = next;
     this.#events.emit('connection', next);
   }

@@ -12,6 +12,8 @@
  * @property {number | null} retryAt  When it is tried next (ms).
  * @property {number} waiting  Changes without a verdict, those that are being saved included.
  * @property {number | null} code  The close code or HTTP status behind it.
+ * @property {string} lacks  What the server cannot do just now, of `prompt`, `saving` and `uploads`, spaces between;
+ *   empty while all is well, and while there is no line to hear it over.
  */
 
 /**
@@ -27,15 +29,16 @@ const BLOCKED = new Map([
 
 /**
  * @param {Standing} standing
- * @param {{isBehind: boolean, isOffline: boolean}} facts  `isOffline`: no link since the line was found dead.
+ * @param {{isBehind: boolean, isOffline: boolean, lacks: string}} facts  `isOffline`: no link since the line was found dead.
  * @returns {Omit<Connection, 'waiting'>}
  */
-export function describe(standing, { isBehind, isOffline }) {
+export function describe(standing, { isBehind, isOffline, lacks }) {
   return {
     status: statusOf(standing, isBehind, isOffline),
     transport: standing.rung,
     retryAt: standing.retryAt,
     code: standing.loss?.code ?? null,
+    lacks: standing.phase === 'up' ? lacks : '',
   };
 }
 

@@ -44,6 +44,8 @@ export class Line {
   isOffline = false;
   /** @type {Welcome['user'] | null} */
   user = null;
+  /** What the server said that it cannot do just now, sorted, with spaces between: `saving`, `uploads`, `prompt`. */
+  lacks = '';
 
   /**
    * @param {object} parts
@@ -162,6 +164,9 @@ export class Line {
         return this.#entry(frame);
       case 'verdict':
         return this.#replica.settle(frame);
+      case 'notice':
+        if (frame.topic === 'health') this.lacks = lackingOf(frame.data);
+        return;
       case 'heartbeat':
         return this.#time.learn(frame.time);
       case 'unanswered':
@@ -200,6 +205,8 @@ export class Line {
   /** @param {Welcome} welcome  @param {boolean} isNewLink */
   #welcome(welcome, isNewLink) {
     if (welcome.user) this.user = welcome.user;
+    // Whoever has something to say of its health says it behind the welcome.
+    if (isNewLink) this.lacks = '';
     this.#time.learn(welcome.server_time);
     this.#adopt(welcome);
     this.#pulse.start(welcome);
@@ -250,4 +257,9 @@ export class Line {
     // At 80 % of its life: early enough for a second chance.
     this.#refreshTimer = this.#env.clock.setTimeout(() => void refresh(), expiresInS * 800);
   }
+}
+
+/** @param {import('./types.js').Json} health  @returns {string} */
+function lackingOf(health) {
+  return Object.keys(health ?? {}).filter((name) => health[name] === false).sort().join(' ');
 }

@@ -6,6 +6,8 @@ import { el, setAttribute, setShown, setText } from './dom.js';
 import { View } from './view.js';
 
 const { connection: texts } = words;
+/** Of several things that do not work one is said: the first of these. */
+const LACKING = /** @type {const} */ (['saving', 'prompt', 'uploads']);
 /** What can be tried again by hand. */
 const RETRYABLE = new Set(['offline', 'busy', 'limited', 'connecting', 'too_many', 'suspended']);
 
@@ -29,17 +31,18 @@ export class ConnectionChip extends View {
   draw() {
     const { status, waiting } = this.client.connection;
     const text = this.#chipText();
-    this.#chip.dataset.status = status;
+    const said = this.#lacking() ?? texts[status];
+    this.#chip.dataset.status = said === texts[status] ? status : 'limited';
     setAttribute(this.#chip, 'data-waiting', waiting || null);
     setText(this.#words, text);
     setAttribute(this.#chip, 'aria-label', texts.label(text));
-    setText(this.#title, texts[status].title);
-    setText(this.#body, texts[status].body);
+    setText(this.#title, said.title);
+    setText(this.#body, said.body);
     setText(this.#waiting, texts.waiting(waiting));
     setShown(this.#waiting, waiting > 0);
     setText(this.#action, status === 'refused' ? texts.reload : status === 'signed_out' ? texts.signIn : texts.tryNow);
     setShown(this.#action, RETRYABLE.has(status) || status === 'refused' || status === 'signed_out');
-    this.#announce(status, text);
+    this.#announce(said === texts[status] ? status : said.title, text);
     this.tick();
   }
 
@@ -54,7 +57,14 @@ export class ConnectionChip extends View {
     const { status, waiting } = this.client.connection;
     if (status === 'offline') return texts.offline.chip(waiting);
     if (status === 'busy') return texts.busy.chip(this.#seconds());
-    return texts[status].chip;
+    return this.#lacking()?.chip ?? texts[status].chip;
+  }
+
+  /** The line is up, and something behind it is not. */
+  #lacking() {
+    const { status, lacks } = this.client.connection;
+    const first = ['live', 'limited'].includes(status) && LACKING.find((one) => lacks.split(' ').includes(one));
+    return first ? texts.lacking[first] : null;
   }
 
   #seconds() {

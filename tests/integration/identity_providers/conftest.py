@@ -22,5 +22,5 @@ async def twitch() -> AsyncIterator[MoodyTwitch]:
 @pytest.fixture
 async def place(migrated_url: str, twitch: MoodyTwitch) -> AsyncIterator[Place]:
     settings = preset("twitch", CLIENT_ID, CLIENT_SECRET, issuer=twitch.issuer)
-    async with open_place(migrated_url, [settings], timeout_s=0.5) as opened:
+    async with open_place(migrated_url, [settings]) as opened:
         yield opened

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.support.instances import running_instances
+from tests.support.instances import give_own_epoch, running_instances
 from tests.support.providers.served import MoodyTwitch, served
 from tests.support.servers import RedisServer
 from tests.support.sign_in_deployment import Place
@@ -27,6 +27,7 @@ def deployment(
     postgres: Any, migrated_template: str, redis_server: RedisServer, twitch: MoodyTwitch
 ) -> Iterator[Place]:
     url = postgres.create_database(migrated_template)
+    give_own_epoch(url)
     settings: dict[str, Any] = {
         "PUBLIC_URL": PUBLIC_URL,
         "TWITCH_ISSUER": twitch.issuer,

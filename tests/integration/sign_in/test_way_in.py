@@ -9,6 +9,7 @@ import pytest
 from tests.support.instances import running_instances
 from tests.support.providers.node_oidc import NodeOidc
 from tests.support.providers.served import MoodyTwitch
+from tests.support.rows import rows_become
 from tests.support.sign_in_deployment import Place
 from tests.support.visitor import A_PAGE, PUBLIC_URL, Visitor, consent, error_of
 from tests.support.wire_client import call, connect
@@ -145,19 +146,19 @@ async def test_other_devices_hear_of_a_new_one(place: Place) -> None:
 
 async def test_a_browser_that_was_here_before_is_not_new(place: Place) -> None:
     """Also after signing out, and for who was a guest in it; another browser is new, whatever it says it is."""
-    told = "SELECT count(*) FROM notifications WHERE kind = 'device.signed_in'"
-    before = place.rows(told)[0][0]
     here, there = await place.guest(), place.visitor()
     await here.sign_in("twitch", "often here")
+    told = "SELECT count(*) FROM notifications WHERE kind = 'device.signed_in' AND user_id = %s"
+    user_id = (await here.state())["profile"]["id"]
     for _ in range(2):
         assert (await here.ask("POST", "/auth/logout")).status == 200
         await here.sign_in("twitch", "often here")
-    assert place.rows(told)[0][0] == before
+    assert place.rows(told, user_id) == [(0,)]
     # Nobody else is signed in: who took the account over is seen when its owner is back.
     assert (await here.ask("POST", "/auth/logout-everywhere")).status == 200
     there.cookies["idling-device"] = "not one of ours"
     await there.sign_in("twitch", "often here")
-    assert place.rows(told)[0][0] == before + 1
+    await rows_become(place.database_url, [(1,)], told, user_id)
     assert here.cookies["idling-device"] != there.cookies["idling-device"]
 
 

@@ -42,7 +42,7 @@ export class FakeNet {
   #online = true;
   #listeners = new Set();
 
-  constructor(world, userId, clock, random = Math.random, latency = () => 5) {
+  constructor(world, userId, clock, random = seeded(2), latency = () => 5) {
     this.world = world;
     this.userId = userId;
     this.clock = clock;

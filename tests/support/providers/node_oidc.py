@@ -10,7 +10,9 @@ import subprocess
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "oidc"
+# Two workers may wait for it one after the other, within the time of one test.
 INSTALL_TIMEOUT_S = 100
+EXIT_TIMEOUT_S = 10
 
 # Debian 12's Node 18 has none of it.
 WHAT_IT_USES = "process.exit(URL.parse && require('node:crypto').hash ? 0 : 1)"
@@ -52,7 +54,11 @@ class NodeOidc:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        try:
+            self._process.wait(EXIT_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._process.stdout.close()
 
 

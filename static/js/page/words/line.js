@@ -55,6 +55,24 @@ export const line = {
       title: 'This page is out of date',
       body: 'The server does not understand this page any more. Reload it; what was not sent stays.',
     },
+    /** What goes on although something does not, by what does not: beside `live` and `limited`. */
+    lacking: {
+      saving: {
+        chip: 'live, but not saving just now',
+        title: 'Changes cannot be saved just now',
+        body: 'The server cannot reach where it keeps things. Go on as you like: what you do is kept on this device and sent, once, as soon as it can be. What you see may be a little old.',
+      },
+      prompt: {
+        chip: 'live, a little behind',
+        title: 'A little behind',
+        body: 'Everything works. What happens elsewhere may show two seconds later than usual.',
+      },
+      uploads: {
+        chip: 'live, no pictures just now',
+        title: 'No pictures just now',
+        body: 'Everything works, but the server has no room for new pictures. They can be sent again later.',
+      },
+    },
     stopped: { chip: 'stopped', title: 'Stopped', body: 'The line is closed.' },
     waiting: (/** @type {number} */ count) => `${plural(count, 'change', 'changes')} not confirmed yet.`,
     next: (/** @type {number} */ seconds) => `Next try in ${seconds} s.`,

@@ -1,0 +1,1 @@
+"""Watching: what does not work just now, and who is told of it."""

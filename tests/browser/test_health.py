@@ -1,0 +1,58 @@
+"""What does not work is said in words beside the line; and what is wrong with the page itself is reported."""
+
+from __future__ import annotations
+
+import asyncio
+
+from playwright.async_api import expect
+
+from tests.browser.conftest import Arrive
+from tests.support.instances import Instance
+from tests.support.wire_client import metric
+
+Rooms = tuple[Instance, Instance]
+
+
+async def test_the_chip_says_what_cannot_be_done_and_when_it_can_again(rooms: Rooms, arrive: Arrive) -> None:
+    """The line is up all the while; of several things the one that matters most is said."""
+    visitor = await (await arrive(rooms[0].url, gated=True)).enter("Reading")
+    await visitor.is_live()
+    assert visitor.gate is not None
+
+    def health(**abilities: bool) -> None:
+        assert visitor.gate is not None
+        data = {"saving": True, "uploads": True, "prompt": True, **abilities}
+        visitor.gate.say({"type": "notice", "topic": "health", "data": data})
+
+    health(saving=False, uploads=False)
+    await expect(visitor.chip).to_have_text("live, but not saving just now")
+    await visitor.chip.click()
+    details = visitor.page.locator("#connection-details")
+    await expect(details).to_contain_text("kept on this device and sent, once, as soon as it can be")
+    health(prompt=False)
+    await expect(visitor.chip).to_have_text("live, a little behind")
+    await expect(details).to_contain_text("two seconds later")
+    health(uploads=False)
+    await expect(visitor.chip).to_have_text("live, no pictures just now")
+    health()
+    await visitor.is_live()
+
+
+async def test_a_fault_of_the_page_is_reported_without_a_word_of_anybody(rooms: Rooms, arrive: Arrive) -> None:
+    """By its name and place, in a post that outlives the page."""
+    a = rooms[0]
+    before = await metric(a.url, 'idling_browser_errors_total{name="EvalError"}')
+    visitor = await (await arrive(a.url)).enter("Reading")
+    await visitor.page.evaluate(
+        """() => {
+            const error = new EvalError('a secret of mine');
+            const filename = `${location.origin}/static/js/page/door.js?secret=1`;
+            for (let n = 0; n < 3; n += 1) dispatchEvent(new ErrorEvent('error', { error, filename, lineno: 4321 }));
+        }"""
+    )
+    await visitor.page.goto("about:blank")
+    async with asyncio.timeout(60):
+        while await metric(a.url, 'idling_browser_errors_total{name="EvalError"}') < before + 3:
+            await asyncio.sleep(0.1)
+    assert a.logged("a page had EvalError in /static/js/page/door.js:4321")
+    assert a.logged("secret of mine") + a.logged("secret=1") == []

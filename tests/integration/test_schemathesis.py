@@ -1,0 +1,100 @@
+"""Schemathesis asks a running instance what its own document allows, and what it forbids.
+
+No answer is a 5xx or other than described; what is forbidden is refused, what is allowed is not; without
+credentials nothing personal is said. ``IDLING_TEST_FULL_SIZE=1`` asks for more of everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis.engine import events, from_schema
+
+from idling_ws.edge.docs import openapi_document
+from tests.support.images import still
+from tests.support.instances import Instance
+from tests.support.rows import run_sql
+from tests.support.wire_client import sign_in
+
+Pair = tuple[Instance, Instance]
+
+IS_FULL_SIZE = os.environ.get("IDLING_TEST_FULL_SIZE") == "1"
+EXAMPLES = {"guest": 50 if IS_FULL_SIZE else 2, "admin": 100 if IS_FULL_SIZE else 3}
+# Where being well-formed is not enough, and a schema cannot say what is: refused with 422 or 410, as it should be.
+MORE_THAN_A_SCHEMA_SAYS = {
+    "GET /api/analytics/overview": "`from` is before `to`, and not too long before",
+    "GET /api/analytics/emojis": "the same",
+    "GET /api/analytics/errors": "the same",
+    "GET /api/emojis/search": "`after` is the `next` of the same search",
+    "POST /api/emojis/custom": "what is sent is a picture",
+    "GET /api/events": "a long-poll needs a cursor, and one of this life of the log",
+}
+# They end what the others are asked with.
+ENDINGS = "^/auth/logout|^/api/devices/"
+
+schemathesis.openapi.media_type("image/png", st.just(still()))
+schemathesis.openapi.format("person-name", st.from_regex(r"[A-Za-z][a-z]{1,20}", fullmatch=True))
+
+
+def ask_everything(
+    base: str, token: str, examples: int, *, only: str | None = None, without: str | None = None
+) -> tuple[int, list[str]]:
+    """Return how many requests were made, and what was wrong with them."""
+    operations = [
+        {"include-name": name, "checks": {"positive_data_acceptance": {"enabled": False}}}
+        for name in MORE_THAN_A_SCHEMA_SAYS
+    ]
+    config: dict[str, Any] = {
+        "seed": 1,
+        "base-url": base,
+        "headers": {"Authorization": f"Bearer {token}"},
+        "request-timeout": 60,
+        "continue-on-failure": True,
+        "generation": {"max-examples": examples, "database": "none"},
+        "phases": {
+            "examples": {"enabled": False},
+            "stateful": {"enabled": False},
+            # Every boundary of every parameter: thousands of requests.
+            "coverage": {"enabled": IS_FULL_SIZE},
+        },
+        "operations": operations,
+    }
+    whole = schemathesis.openapi.from_dict(json.loads(openapi_document()), config=schemathesis.Config.from_dict(config))
+    schema = whole.include(path_regex=only) if only is not None else whole.exclude(path_regex=without)
+    asked, wrong = 0, []
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.ScenarioFinished):
+            asked += len(event.recorder.interactions)
+            wrong += [
+                f"{event.recorder.label}: {check.name}: {check.failure_info.failure} {check.failure_info.code_sample}"
+                for checks in event.recorder.checks.values()
+                for check in checks
+                if check.failure_info is not None
+            ]
+        elif isinstance(event, events.NonFatalError | events.FatalError):
+            wrong.append(repr(event))
+    return asked, wrong
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("role", ["guest", "admin"])
+async def test_no_request_that_can_be_thought_of_is_answered_otherwise_than_described(
+    role: str, pair: Pair, pair_url: str
+) -> None:
+    """Every operation, as somebody who may little and as somebody who may everything."""
+    base = pair[0].url
+    login, leaver = await sign_in(base), await sign_in(base)
+    if role == "admin":
+        run_sql(pair_url, "INSERT INTO roles (user_id, role) VALUES (%s, 'admin')", login.user_id)
+    asked, wrong = await asyncio.to_thread(ask_everything, base, login.token, EXAMPLES[role], without=ENDINGS)
+    assert wrong == []
+    left, wrong = await asyncio.to_thread(ask_everything, base, leaver.token, 1, only=ENDINGS)
+    assert wrong == []
+    assert asked > 100
+    assert left > 0
