@@ -6,7 +6,7 @@
 Every change of a person raises the ``seq`` of their stream in its own transaction, so a replica
 that shows that ``seq`` has replayed everything they did, on whatever instance. The primary is asked
 for it anew each time, for all that ask at the same time together, and never a copy of it elsewhere:
-Redis may forget, and then nobody would know (decision 14).
+Redis may forget, and then nobody would know (decision 11).
 
 A replica that is away, frozen, too far behind or no replica at all costs one short deadline at
 most: it is not asked again before it answers on its own line.

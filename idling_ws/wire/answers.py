@@ -306,6 +306,7 @@ class Entry(AnswerSchema):
     seq = whole()
     at = moment()
     items = many(Item)
+    trace_id = text(optional=True)
 
 
 class Verdict(AnswerSchema):
