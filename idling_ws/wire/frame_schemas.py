@@ -52,6 +52,7 @@ class Mutate(a.AnswerSchema):
     name = a.text()
     args = a.anything(optional=False)
     if_version = fields.Integer(allow_none=True, validate=validate.Range(0, 2**53 - 1))
+    traceparent = a.text(optional=True, description="W3C Trace Context; what is none is ignored.")
 
 
 class ClientHeartbeat(a.AnswerSchema):
