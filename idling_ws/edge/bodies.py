@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from aiohttp import web
@@ -16,6 +17,8 @@ from idling_ws.wire.jsontext import decode
 
 DEFAULT_PAGE = 50
 MAX_PAGE = 200
+# Whatever a list gives as ``next``: an id.
+_AFTER = re.compile("[!-~]{1,64}")
 
 
 async def read_object(request: web.Request, *, required: bool = True) -> JsonObject:
@@ -60,7 +63,7 @@ def idempotency_key(request: web.Request) -> str:
 def page(request: web.Request) -> tuple[str | None, int]:
     """Return ``(after, limit)`` of a list. Raises ``InvalidError``."""
     after = request.query.get("after")
-    if after is not None and not (0 < len(after) <= 64 and after.isprintable()):
+    if after is not None and _AFTER.fullmatch(after) is None:
         raise InvalidError(fields={"after": ["Not a page."]})
     raw = request.query.get("limit", str(DEFAULT_PAGE))
     if not (raw.isascii() and raw.isdigit() and 1 <= int(raw[:9]) <= MAX_PAGE):

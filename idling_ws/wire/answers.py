@@ -307,6 +307,7 @@ class Entry(AnswerSchema):
     at = moment()
     trace_id = text(optional=True, description="That of the request or frame which brought it about.")
     items = many(Item)
+    trace_id = text(optional=True)
 
 
 class Verdict(AnswerSchema):

@@ -51,6 +51,7 @@ class Mutate(a.AnswerSchema):
     mid = _mid()
     name = a.text()
     args = a.anything(optional=False)
+    traceparent = fields.Raw(metadata={"description": "W3C Trace Context; what is none is ignored."})
     if_version = fields.Integer(allow_none=True, validate=validate.Range(0, 2**53 - 1))
     traceparent = a.text(optional=True, description="W3C Trace Context; what is none is ignored.")
 

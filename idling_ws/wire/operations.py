@@ -177,6 +177,10 @@ _ANALYTICS = (
 _FOUND: dict[str, Member] = {
     "id": a.whole(), "name": a.text(), "roles": a.texts(), "suspended_until": a.moment(optional=True)
 }  # fmt: skip
+_DEVICE = shape(
+    "DeviceFound", id=a.text(), name=a.text(), provider=a.text(),
+    address=fields.String(required=True, allow_none=True), created_at=a.moment(), last_seen_at=a.moment(),
+)  # fmt: skip
 _CONNECTION = shape(
     "ConnectionFound", connection=a.text(), over=a.text("socket", "events"), instance=a.text(), address=a.text()
 )
@@ -199,7 +203,7 @@ _ADMIN = (
         user=a.one(shape("UserInFull", **_FOUND, bio=a.text(), created_at=a.moment())),
         stream=a.one(shape("StreamStands", head=a.whole(), audit_rows=a.whole(), published=a.switch(),
                            waiting_since=a.moment(optional=True))),
-        session=a.one(a.Session, nullable=True), devices=a.many(a.Device), connections=a.many(_CONNECTION),
+        session=a.one(a.Session, nullable=True), devices=a.many(_DEVICE), connections=a.many(_CONNECTION),
         silent_instances=a.texts()), path_about=_ID, errors=(404,)),
     _get("/api/admin/users/{id}/entries", "What a stream holds, contents and all (admin; on record)",
          shape("EntriesRead", entries=a.many(a.Entry)), path_about=_ID, query=r.EntriesQuery, errors=(404,)),

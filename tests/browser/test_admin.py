@@ -23,7 +23,7 @@ LOOKS = {"light-phone": PHONE | {"color_scheme": "light"}, "dark-desktop": DESKT
 
 async def operate(arrive: Arrive, room: Instance, **options: Any) -> Visitor:
     """Open the page as an admin."""
-    visitor = await arrive(room.url, **options)
+    visitor = await arrive(room.url, opens=False, **options)
     answer = await visitor.context.request.post(f"{room.url}/auth/guest", data={}, headers={"Origin": room.url})
     user_id = (await answer.json())["user"]["id"]
     database_url = room.settings["DATABASE_URL"]
@@ -84,7 +84,7 @@ async def test_an_operator_sees_the_place_and_acts_on_it(rooms: Rooms, arrive: A
 
 async def test_the_api_page_is_drawn_from_here_alone(rooms: Rooms, arrive: Arrive) -> None:
     """Swagger UI under the policy of all pages: nothing is refused by it, and nothing comes from elsewhere."""
-    visitor = await arrive(rooms[0].url)
+    visitor = await arrive(rooms[0].url, opens=False)
     page = visitor.page
     said: list[str] = []
     asked: list[str] = []

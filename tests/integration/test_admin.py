@@ -116,7 +116,7 @@ async def test_one_instance_shows_how_both_do(pair: Pair, admin: Login) -> None:
     for one in shown["instances"]:
         if one["instance"] in names:
             assert one["status"] == "ready"
-            assert one["parts"] == {"postgres": "ok", "redis": "ok", "canary": "ok"}
+            assert one["parts"].items() >= {"postgres": "ok", "redis": "ok", "canary": "ok"}.items()
             assert one["silent_s"] == 0
     assert shown["together"]["connections"] >= 2
     await other.mutate("profile.update", {"bio": "busy"})

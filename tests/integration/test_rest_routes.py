@@ -147,3 +147,13 @@ async def test_a_method_that_is_none_is_a_problem(pair: Pair) -> None:
     answer = await call(pair[0].url, "DELETE", "/api/profile")
     is_problem(answer, 405, "method_not_allowed")
     assert {method.strip() for method in answer.headers["Allow"].split(",")} >= {"GET", "PATCH"}
+
+
+@pytest.mark.parametrize("path", ["/api/sessions", "/api/lobby", "/api/notifications", "/api/emojis/custom"])
+@pytest.mark.parametrize(
+    "asked", ["after=%F0%9D%95%BF", "after=%20", "after=", f"after={'x' * 65}", "limit=0", "limit=-1"]
+)
+async def test_no_page_is_given_for_what_names_none(path: str, asked: str, pair: Pair) -> None:
+    """A ``next`` is an id of printable ASCII, and a page has a size; everywhere, also where there is one page only."""
+    ask = await caller(pair[0].url)
+    is_problem(await ask("GET", f"{path}?{asked}"), 422, "invalid_arguments")
