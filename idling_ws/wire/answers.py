@@ -305,7 +305,6 @@ class Entry(AnswerSchema):
     stream = text("user", "all")
     seq = whole()
     at = moment()
-    trace_id = text(optional=True, description="That of the request or frame which brought it about.")
     items = many(Item)
     trace_id = text(optional=True)
 

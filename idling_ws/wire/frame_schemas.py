@@ -53,7 +53,6 @@ class Mutate(a.AnswerSchema):
     args = a.anything(optional=False)
     traceparent = fields.Raw(metadata={"description": "W3C Trace Context; what is none is ignored."})
     if_version = fields.Integer(allow_none=True, validate=validate.Range(0, 2**53 - 1))
-    traceparent = a.text(optional=True, description="W3C Trace Context; what is none is ignored.")
 
 
 class ClientHeartbeat(a.AnswerSchema):
