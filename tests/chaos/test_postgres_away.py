@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.crowd import FULL_SIZE, Guest, Roamer, check_against_log, gathered, sized
 from tests.support.instances import Instance
+from tests.support.pulse import beating
 from tests.support.rows import run_sql
 from tests.support.servers import PostgresServer
 from tests.support.steady import Callers, Steady, settled
@@ -152,7 +153,7 @@ async def test_people_and_operators_are_told(frail_pair: Pair, frail_url: str, f
     run_sql(frail_url, "INSERT INTO roles (user_id, role) VALUES (%s, 'admin')", me.user_id)
     read = await call(a.url, "GET", "/api/preferences", token=me.token)
     assert (read.status, read.json.get("stale")) == (200, None)
-    async with await connect(a.url, me.token) as device:
+    async with await connect(a.url, me.token) as device, beating(device):
         frail_postgres.kill()
         try:
             await told_of_saving(device, can=False)

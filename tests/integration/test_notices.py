@@ -25,6 +25,7 @@ from tests.support import images
 from tests.support.clocks import MovableClock
 from tests.support.event_source import listen
 from tests.support.instances import Instance, running_instances
+from tests.support.pulse import beating
 from tests.support.rows import run_sql
 from tests.support.servers import free_port
 from tests.support.shapes import is_problem
@@ -75,7 +76,11 @@ async def test_a_full_disk_is_told_once_and_refuses_pictures_only(migrated_url: 
         full: dict[str, Any] = {"DISK_FREE_BYTES": NO_ROOM, "ALERT_WEBHOOK_URL": hook.url, **BEATING}
         with running_instances(migrated_url, redis_url, needs_redis=False, **full) as (a, b):
             admin, guest = await admin_of(a, migrated_url), await sign_in(b.url)
-            async with await connect(a.url, admin.token) as bell, await connect(b.url, guest.token) as device:
+            async with (
+                await connect(a.url, admin.token) as bell,
+                await connect(b.url, guest.token) as device,
+                beating(bell, device),
+            ):
                 assert await health_of(device) == {"saving": True, "uploads": False, "prompt": True}
                 async with await listen(b.url, guest.token) as source:
                     welcome, notice = await source.next(), await source.next_any()
@@ -100,7 +105,7 @@ async def test_a_full_disk_is_told_once_and_refuses_pictures_only(migrated_url: 
                 instance.terminate()
             roomy: dict[str, Any] = {"ALERT_WEBHOOK_URL": hook.url, "PUBLIC_URL": a.url, **BEATING}
             with running_instances(migrated_url, redis_url, 1, **roomy) as (c,):
-                async with await connect(c.url, admin.token, cursor, state=state) as bell:
+                async with await connect(c.url, admin.token, cursor, state=state) as bell, beating(bell):
                     over = await hear(bell, "ended")
                     assert over["data"]["notice"] == raised["data"]["notice"]
                 await hook.wait_for(DISK_FULL, "ended")
