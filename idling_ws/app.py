@@ -43,7 +43,7 @@ from idling_ws.edge.parts import PARTS, Parts
 from idling_ws.edge.sockets import SOCKETS, Sockets
 from idling_ws.edge.uploads import Places
 from idling_ws.edge.web_push import WebPushLine, derive_signing_key
-from idling_ws.gauges import add_breaker_gauges, add_cache_gauges, add_gauges, add_limit_gauges
+from idling_ws.gauges import add_breaker_gauges, add_cache_gauges, add_gauges, add_limit_gauges, add_replica_gauges
 from idling_ws.identity.browser_sessions import BrowserSessions
 from idling_ws.identity.guests import Guests
 from idling_ws.identity.keys import KeyRing
@@ -81,6 +81,7 @@ from idling_ws.store.push import PushRows
 from idling_ws.store.quotas import Quotas
 from idling_ws.store.reads import Reads
 from idling_ws.store.redis import Keys, connect
+from idling_ws.store.replicas import Replicas
 from idling_ws.store.retention import Retention
 from idling_ws.store.sessions import SessionStore
 from idling_ws.wiring import build_health, build_notices, build_sign_in, in_time
@@ -106,6 +107,7 @@ async def running_parts(
     await catalogue_tables.bring_up_to_date(__version__)
     stream_log = StreamLog(database)
     epoch = await stream_log.epoch()
+    replicas = Replicas(database, settings.replica_urls, epoch, clock, max_lag_s=settings.replica_max_lag_s)
     keys = Keys(epoch)
     redis = connect(redis_url)
     tails = Tails(redis, keys, clock, breakers)
@@ -156,7 +158,7 @@ async def running_parts(
         shared_emojis.look_again()
 
     catalogue = load_packaged_catalogue()
-    popularity = Popularity(database)
+    popularity = Popularity(replicas.reading(None))
     emoji_search = EmojiSearch(catalogue)
     shared_emojis = SharedEmojis(catalogue_tables, emoji_search)
     committer = Committer(database, clock, catalogue.resolve, tell)
@@ -171,9 +173,7 @@ async def running_parts(
     logins = Logins(database, tokens, clock, settings.secret_key, trail=trail)
     sweeper = Sweeper(outbox, hub, publisher, fanout, drops)
     process_layer = ProcessLayer(max_bytes=CACHE_BYTES, max_entries=CACHE_ENTRIES)
-    redis_layer = RedisLayer(
-        redis, keys, clock, lambda: fanout.reconnects if fanout.healthy else None, breakers=breakers
-    )
+    redis_layer = RedisLayer(redis, keys, clock, fanout.line_of, breakers=breakers)
     cache = Cache(
         process_layer,
         redis_layer,
@@ -189,7 +189,7 @@ async def running_parts(
     files = open_file_store(settings.files_url)
     if isinstance(files, FolderFiles):
         await files.sweep()
-    analytics = Analytics(database)
+    analytics = Analytics(database, at=replicas.reading(None))
     leases = Leases(database, instance)
     jobs = Jobs(
         settings,
@@ -207,7 +207,7 @@ async def running_parts(
         ErrorStats(database, instance, clock, metrics.error_counts.totals),
         metrics.failed,
     )
-    health = build_health(settings, clock, fanout, sweeper, metrics)
+    health = build_health(settings, clock, fanout, replicas, sweeper, metrics)
     health.clock_watch.on_jump = jobs.hold_off
     notices = build_notices(
         settings, database, leases, pipeline, health, fanout, keys, instance, clock, web_client, breakers, metrics
@@ -217,6 +217,7 @@ async def running_parts(
         settings=settings,
         clock=clock,
         database=database,
+        replicas=replicas,
         stream_log=stream_log,
         sessions=sessions,
         hub=hub,
@@ -242,7 +243,7 @@ async def running_parts(
         tokens=tokens,
         logins=logins,
         guests=Guests(database, tokens, clock, settings.secret_key, trail=trail),
-        reads=Reads(cache, stream_log, catalogue_tables, popularity),
+        reads=Reads(cache, stream_log, catalogue_tables, popularity, replicas.reading(None), drops.floor),
         drops=drops,
         recognised=Recognised(clock),
         database_answers=lambda: sweeper.database_answers,
@@ -291,8 +292,10 @@ async def running_parts(
     add_gauges(metrics, parts, sockets, committer, publisher, sweeper)
     add_breaker_gauges(metrics, breakers)
     add_cache_gauges(metrics, process_layer, redis_layer, drops)
+    add_replica_gauges(metrics, replicas)
     add_limit_gauges(metrics, quotas, limits, allowances, sockets.addresses, trail)
 
+    await replicas.start()
     sockets.start()
     await revocations.load()
     hub.notice_head(ALL, dict(await stream_log.heads([ALL])).get(ALL, 0), known=True)
@@ -342,5 +345,6 @@ async def running_parts(
         await web_client.close()
         await push_line.close()
         await redis.aclose()
+        await replicas.stop()
         await database.close()
         log.info("instance %s is down", instance)

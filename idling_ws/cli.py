@@ -269,7 +269,8 @@ def audit_verify() -> None:
 @main.command()
 def doctor() -> None:
     """Look at this installation and say what to do. Exit 1 when something has to be done."""
-    from idling_ws.doctor import FAIL, WARN, examine
+    from idling_ws.doctor import examine
+    from idling_ws.doctor_finding import FAIL, WARN
 
     levels: list[str] = []
 

@@ -22,6 +22,9 @@ from idling_ws.config_table import PREFIX
 from idling_ws.config_watch import WatchSettings, read_watch
 from idling_ws.identity.providers import ProviderSettings
 from idling_ws.store.files import open_file_store
+from idling_ws.store.redis import CLUSTER_SCHEMES
+
+POSTGRES_SCHEMES = ("postgresql", "postgres")
 
 
 class SettingsError(Exception):
@@ -40,6 +43,8 @@ class Settings:
     port: int
     database_url: str | None
     redis_url: str | None
+    replica_urls: tuple[str, ...]
+    replica_max_lag_s: float
     data_dir: Path
     files_url: str
     secret_key: str = field(repr=False)
@@ -171,8 +176,8 @@ class _Reader:
     def read(self) -> Settings:
         host = str(self._get("HOST", "str", "127.0.0.1"))
         port = self._integer("PORT", 8080, 0, 65535)
-        database_url = self._url("DATABASE_URL", ("postgresql", "postgres"))
-        redis_url = self._url("REDIS_URL", ("redis", "rediss", "unix"))
+        database_url = self._url("DATABASE_URL", POSTGRES_SCHEMES)
+        redis_url = self._url("REDIS_URL", ("redis", "rediss", "unix", *sorted(CLUSTER_SCHEMES)))
         shown_host = "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 -- compared, not bound
         public_url = self._origin("PUBLIC_URL", f"http://{shown_host}:{port}")
         data_dir = Path(str(self._get("DATA_DIR", "str", default_data_dir()))).expanduser().absolute()
@@ -183,6 +188,8 @@ class _Reader:
             port=port,
             database_url=database_url,
             redis_url=redis_url,
+            replica_urls=self._replica_urls(database_url),
+            replica_max_lag_s=self._number("REPLICA_MAX_LAG_S", 10, 0.1, 3600),
             data_dir=data_dir,
             files_url=str(self._get("FILES_URL", "str", data_dir / "files", _names_no_place)),
             secret_key=self._secret_key(database_url, data_dir),
@@ -232,6 +239,15 @@ class _Reader:
             lambda v: None if urlsplit(v).scheme in schemes else f"not a {' or '.join(s + '://' for s in schemes)} URL",
         )
         return None if value is None else str(value)
+
+    def _replica_urls(self, database_url: str | None) -> tuple[str, ...]:
+        urls = tuple(url.strip() for url in str(self._get("REPLICA_URLS", "str", "")).split(",") if url.strip())
+        if urls and database_url is None:
+            self._complain("REPLICA_URLS", f"of no use without {PREFIX}DATABASE_URL")
+        for url in urls:
+            if urlsplit(url).scheme not in POSTGRES_SCHEMES:
+                self._complain("REPLICA_URLS", "not postgresql:// URLs, separated by commas")
+        return urls
 
     def _origin(self, name: str, default: str) -> str:
         value = str(self._get(name, "str", default))

@@ -27,7 +27,17 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("HOST", "127.0.0.1", "The address to listen on."),
     Setting("PORT", "8080", "The port to listen on."),
     Setting("DATABASE_URL", "unset: embedded", "A libpq URL of PostgreSQL 15 or newer."),
-    Setting("REDIS_URL", "unset: embedded", "`redis://`, `rediss://` or `unix://`."),
+    Setting(
+        "REPLICA_URLS",
+        "none",
+        "Comma-separated libpq URLs of streaming replicas, one server each: reads that may lag go there.",
+    ),
+    Setting("REPLICA_MAX_LAG_S", "10", "Seconds that a replica may be behind before nothing is read from it."),
+    Setting(
+        "REDIS_URL",
+        "unset: embedded",
+        "`redis://`, `rediss://` or `unix://`; `redis+cluster://host:port,host:port` for a Redis Cluster (7 or newer).",
+    ),
     Setting(
         "DATA_DIR", "`var/` beside the checkout, else the user's data folder", "Embedded servers and generated secrets."
     ),

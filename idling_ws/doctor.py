@@ -11,7 +11,6 @@ import os
 import resource
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -19,6 +18,8 @@ import psycopg2
 
 from idling_ws.config import Settings
 from idling_ws.config_table import PREFIX, unknown_settings
+from idling_ws.doctor_finding import FAIL, OK, WARN, Finding
+from idling_ws.doctor_stores import of_cluster, of_redis, replica
 from idling_ws.domain.clock import SystemClock
 from idling_ws.domain.errors import IdlingError
 from idling_ws.identity.discovery import Announced
@@ -27,30 +28,17 @@ from idling_ws.identity.outbound import Outbound, ProviderError
 from idling_ws.identity.providers import ProviderSettings
 from idling_ws.identity.sealing import SealBrokenError
 from idling_ws.serving import MOST_FILES, servers
-from idling_ws.store.checkup import PostgresFacts, RedisFacts, ask_postgres, ask_redis
+from idling_ws.store.checkup import PostgresFacts, ask_cluster, ask_postgres, ask_redis
 from idling_ws.store.files import open_file_store
 from idling_ws.store.postgres import Database
-from idling_ws.store.redis import Failures
-
-OK, WARN, FAIL = "ok", "warn", "FAIL"
+from idling_ws.store.redis import Failures, is_cluster
 
 OLDEST_POSTGRES = 14
-OLDEST_REDIS = 6
 LITTLE_SPACE = 1 << 30
 FEW_FILES = 4096
 CLOCK_OFF_S = 2.0
 ANSWER_S = 5.0
 _PROBE = b"idling-ws doctor was here"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """How one part is. ``cure`` is what to do, where something is to be done."""
-
-    level: str
-    part: str
-    text: str
-    cure: str = ""
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
@@ -63,6 +51,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     async with servers(settings, beside=True) as (database_url, redis_url):
         for finding in (*await _database(database_url, settings), *await _fanout(redis_url)):
             yield finding
+        for url in settings.replica_urls:
+            yield await asyncio.to_thread(replica, url, database_url, settings.replica_max_lag_s)
     yield await _files(settings)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_S)) as session:
         for finding in await _instance(session, settings):
@@ -85,7 +75,7 @@ async def _database(url: str, settings: Settings) -> list[Finding]:
 
 async def _fanout(url: str) -> list[Finding]:
     try:
-        return list(_redis(await ask_redis(url)))
+        return list(of_cluster(await ask_cluster(url)) if is_cluster(url) else of_redis(await ask_redis(url)))
     except Failures as exc:
         cure = f"People notice little, instances hear each other late: see {PREFIX}REDIS_URL."
         return [Finding(FAIL, "redis", str(exc) or type(exc).__name__, cure)]
@@ -166,19 +156,6 @@ def _postgres(facts: PostgresFacts, settings: Settings) -> Iterator[Finding]:
         yield Finding(WARN, "audit trail", "this role could switch it off", cure)
     if not facts.emojis:
         yield Finding(WARN, "emoji", "there are none", "Run `idling-ws emoji import`.")
-
-
-def _redis(said: RedisFacts) -> Iterator[Finding]:
-    yield Finding(OK, "redis", f"Redis {said.version} answers in {said.answer_ms:.1f} ms".replace("  ", " "))
-    major = said.version.partition(".")[0]
-    if major.isdigit() and int(major) < OLDEST_REDIS:
-        yield Finding(FAIL, "redis", f"older than {OLDEST_REDIS}", "Upgrade it.")
-    if said.echo_ms is None:
-        cure = "Let this user publish and subscribe (`+publish +subscribe`, channels `idling:*`)."
-        yield Finding(FAIL, "redis", "what is published does not come back", cure)
-    if said.max_memory and said.policy == "noeviction":
-        cure = "Set maxmemory-policy to allkeys-lru: nothing in it is the only copy."
-        yield Finding(WARN, "redis", "it refuses to write once it is full", cure)
 
 
 async def _keys(database_url: str, settings: Settings) -> Finding:

@@ -22,6 +22,7 @@ from idling_ws.store.audit_trail import AuditTrail
 from idling_ws.store.cache_drops import Drops
 from idling_ws.store.cache_layers import ProcessLayer, RedisLayer
 from idling_ws.store.quotas import Quotas
+from idling_ws.store.replicas import Replicas
 
 
 def add_gauges(
@@ -83,6 +84,23 @@ def add_cache_gauges(metrics: Metrics, process: ProcessLayer, redis: RedisLayer,
     metrics.counter("idling_cache_drops", "Times that a cached value was known to be old", lambda: drops.dropped)
     metrics.counter(
         "idling_cache_redis_failures", "Times that Redis was not there for the cache", lambda: redis.failures
+    )
+
+
+def add_replica_gauges(metrics: Metrics, replicas: Replicas) -> None:
+    """Expose how far the replicas are behind, and who answers what may lag."""
+    metrics.gauge("idling_replicas", "Replicas that are set", lambda: len(replicas.all))
+    metrics.gauge("idling_replicas_usable", "Replicas that may be read from", lambda: replicas.usable)
+    metrics.gauge(
+        "idling_replica_lag_seconds",
+        "For how long the replica that is farthest behind has lacked something",
+        lambda: max((replica.lag_s for replica in replicas.all), default=0.0),
+    )
+    metrics.counter("idling_replica_reads", "Reads answered by a replica", lambda: replicas.reads)
+    metrics.counter(
+        "idling_replica_passed_over",
+        "Reads that a replica might have answered, and the primary did",
+        lambda: replicas.left_to_primary,
     )
 
 

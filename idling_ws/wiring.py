@@ -25,6 +25,7 @@ from idling_ws.observe.metrics import Metrics
 from idling_ws.store.leases import Leases
 from idling_ws.store.postgres import Database
 from idling_ws.store.redis import Keys
+from idling_ws.store.replicas import Replicas
 from idling_ws.watching.clock_watch import ClockWatch
 from idling_ws.watching.disk import DiskWatch
 from idling_ws.watching.health import Health
@@ -45,12 +46,15 @@ def build_sign_in(settings: Settings, database: Database, logins: Logins, outbou
     return SignIn(database, providers, Attempts(database, settings.secret_key, clock), logins, clock)
 
 
-def build_health(settings: Settings, clock: Clock, fanout: Fanout, sweeper: Sweeper, metrics: Metrics) -> Health:
+def build_health(
+    settings: Settings, clock: Clock, fanout: Fanout, replicas: Replicas, sweeper: Sweeper, metrics: Metrics
+) -> Health:
     """Return what looks at the parts of this instance, and show it on ``/metrics``."""
     health = Health(
         clock,
         database_answers=lambda: sweeper.database_answers,
         redis_is_heard=lambda: fanout.healthy,
+        replicas_are_well=lambda: replicas.worst() == "ok",
         disk=DiskWatch(_folders(settings), settings.watch.disk_free_bytes),
         clock_watch=ClockWatch(clock),
         errors_last_minute=metrics.error_counts.grave_last_minute,

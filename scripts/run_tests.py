@@ -57,8 +57,9 @@ def main(arguments: list[str]) -> int:
 def _run_python_tests(arguments: list[str]) -> int:
     # Tests of one file share servers, so a file stays with one worker; the files come in the
     # order of tests/conftest.py, the longest first, and not by how many tests they have.
-    workers = str(max(2, min(MOST_WORKERS, os.cpu_count() or 2)))
-    spread = [] if arguments else ["--numprocesses", workers, "--dist", "loadfile", "--no-loadscope-reorder", "-r", "s"]
+    # Tests wait for servers more than they compute: one worker more than cores.
+    workers = str(max(2, min(MOST_WORKERS, (os.cpu_count() or 1) + 1)))
+    spread = [] if arguments else ["--numprocesses", workers, "--dist", "loadfile", "--no-loadscope-reorder", "-r", "s", "--durations", "25"]
     return subprocess.run([sys.executable, "-m", "pytest", *spread, *arguments], check=False).returncode
 
 

@@ -1,12 +1,15 @@
-"""Fan-out between instances: what Redis carries, and how an instance knows it is not deaf.
+"""Fan-out between instances: what Redis carries, on one server or on the nodes of a cluster.
 
 Each instance subscribes to the streams of the users it has devices of. A message on
 a stream's channel is ``<seq> <entry>``, or ``<seq>`` alone, which says only how far the
-stream is. Nothing is lost when a message is: the hub sees the gap, and where no
-message comes at all the canary notices. Once a second the instance publishes to
-itself, over the same two lines that entries take; when the echo stays away for three
-seconds the instance is deaf, whatever its sockets say. It then opens both lines
-anew, subscribes again and compares heads with the database.
+stream is. Lines and canary are those of a ``RedisNode``; what is here tells which.
+
+    one server:  every channel and every command is its own
+    a cluster:   by slot. A map of the slots is asked for at the start, every few seconds, and whenever
+                 a node was lost or says that a slot has moved; channels then move with their slots
+
+A node of a cluster that is away takes its own slots with it and no others: commands for it come
+back as errors, in their places, and the sweeper does what they should have done.
 """
 
 from __future__ import annotations
@@ -14,252 +17,273 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 from collections.abc import Callable
 from typing import Any
 
 from idling_ws.delivery.redis_line import Command, RedisLine
+from idling_ws.delivery.redis_node import RedisNode
 from idling_ws.domain.clock import Clock
 from idling_ws.domain.errors import UnavailableError
-from idling_ws.store.redis import TIMEOUT_S, Keys
+from idling_ws.store.redis import TIMEOUT_S, Keys, is_cluster, node_url, seeds
+from idling_ws.store.redis_slots import SLOTS, name_owned_by, read_slots, slot_of
 
 log = logging.getLogger(__name__)
 
-CANARY_EVERY_S = 1.0
-DEAF_AFTER_S = 3.0
-SUBSCRIBE_TIMEOUT_S = 0.5
-SUBSCRIBE_CHUNK = 1000
-# Between tries to connect. The longest is short enough to be back within a second or two.
-FIRST_DELAY_S = 0.05
-LONGEST_DELAY_S = 1.0
+LOOK_EVERY_S = 5.0
+# While a node is away another may take its slots at any time.
+LOOK_AGAIN_S = 0.5
 
 
 class Fanout:
-    """Two lines to Redis, one that listens and one that speaks, and the canary between them."""
+    """All lines to Redis of one instance."""
 
     def __init__(self, url: str, keys: Keys, instance: str, clock: Clock) -> None:
         self._url = url
+        self._is_cluster = is_cluster(url)
+        self._keys = keys
         self._canary = keys.canary(instance)
         self._clock = clock
-        self._listener: RedisLine | None = None
-        self._speaker: RedisLine | None = None
-        self._wanted: dict[bytes, asyncio.Future[None] | None] = {}
         self._handlers: dict[bytes, Callable[[bytes], None]] = {}
-        self._dropped: set[bytes] = set()
-        self._to_subscribe: list[bytes] = []
-        self._flush_scheduled = False
-        self._last_echo = 0.0
-        self._sung_at: float | None = None
-        self._tasks: list[asyncio.Task[None]] = []
-        self._lost = asyncio.Event()
-        self._delay_s = FIRST_DELAY_S
-        self.healthy = False
-        self.reconnects = 0
+        self._nodes: dict[str, RedisNode] = {}
+        self._owners: dict[int, str] = {}
+        # Channels that are wanted and that no node owns just now.
+        self._homeless: set[bytes] = set()
+        self._must_look = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._asked = 0
+        self._former_reconnects = 0
         self.on_messages: Callable[[list[tuple[bytes, bytes]]], None] = lambda messages: None
         self.on_restored: Callable[[], None] = lambda: None
         self.on_echo: Callable[[float], None] = lambda took_s: None
 
     async def start(self) -> None:
         """Connect if Redis is there; go on trying for as long as it is not."""
-        self.handle(self._canary, self._heard_canary)
-        with contextlib.suppress(OSError):
-            await self._open_lines()
-        self._tasks = [
-            asyncio.create_task(self._keep_open(), name="fanout-lines"),
-            asyncio.create_task(self._sing(), name="fanout-canary"),
-        ]
+        if not self._is_cluster:
+            await self._add(self._url, self._url, self._canary)
+            return
+        with contextlib.suppress(UnavailableError):
+            await self._look()
+        self._task = asyncio.create_task(self._keep_looking(), name="fanout-slots")
 
     async def stop(self) -> None:
-        """Close both lines."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._close_lines()
+        """Close all lines."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.gather(*[node.stop() for node in self._nodes.values()])
 
     @property
     def connected(self) -> bool:
-        """Whether both lines stand and Redis has answered on them; whether anything comes back over
-        them is ``healthy``.
-        """
-        return all(line is not None and not line.closed for line in (self._listener, self._speaker))
+        """Whether every slot has a node with both lines up; whether anything comes back over them is ``healthy``."""
+        return self._all(lambda node: node.connected)
+
+    @property
+    def lines(self) -> str:
+        """The same in a word: ``ok``, ``partly down`` (of a cluster), ``down``."""
+        some = any(node.connected for node in self._nodes.values())
+        return "ok" if self.connected else "partly down" if some and self._is_cluster else "down"
+
+    @property
+    def healthy(self) -> bool:
+        """Whether everything is heard that is listened to."""
+        return self._all(lambda node: node.healthy)
+
+    @property
+    def hears_some(self) -> bool:
+        """Whether any node is heard; of one server the same as ``healthy``."""
+        return any(node.healthy for node in self._nodes.values())
+
+    @property
+    def reconnects(self) -> int:
+        """How often lines were opened anew."""
+        return self._former_reconnects + sum(node.reconnects for node in self._nodes.values())
+
+    def _all(self, is_well: Callable[[RedisNode], bool]) -> bool:
+        if self._is_cluster and len(self._owners) < SLOTS:
+            return False
+        return bool(self._nodes) and all(map(is_well, self._nodes.values()))
+
+    def hears_stream(self, user_id: int) -> bool:
+        """Whether what is published on a user's stream is heard, if it is listened to."""
+        node = self._node_of(self._keys.stream(user_id))
+        return node is not None and node.healthy
+
+    def line_of(self, name: bytes) -> str | None:
+        """Return which line leads to what lies under ``name``: another one after each break, None while none is up."""
+        node = self._node_of(name)
+        return f"{node.url} {node.reconnects}" if node is not None and node.healthy else None
+
+    def _node_of(self, name: bytes | int | str) -> RedisNode | None:
+        if not self._is_cluster:
+            return self._nodes.get(self._url)
+        return self._nodes.get(self._owners.get(slot_of(name), ""))
+
+    # -- listening -----------------------------------------------------------------
 
     def handle(self, channel: bytes, handler: Callable[[bytes], None]) -> None:
         """Subscribe to ``channel`` for good; ``handler`` gets each message."""
         self._handlers[channel] = handler
-        self._want(channel)
-
-    # -- subscriptions -------------------------------------------------------------
+        self._place(channel)
 
     async def subscribe(self, channel: bytes) -> bool:
         """Subscribe and wait until Redis has said so. False when it has not in time: messages may be
         missed until it does, and then ``on_restored`` compares heads.
         """
-        confirmed = self._want(channel)
-        if confirmed is None:
-            return True
-        if not self.healthy:
-            return False  # nobody waits for a Redis that is known to be away
-        try:
-            async with asyncio.timeout(SUBSCRIBE_TIMEOUT_S):
-                await asyncio.shield(confirmed)
-        except TimeoutError:
-            self.healthy = False
-            return False
-        return True
-
-    def _want(self, channel: bytes) -> asyncio.Future[None] | None:
-        self._dropped.discard(channel)
-        if channel in self._wanted:
-            return self._wanted[channel]
-        confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._wanted[channel] = confirmed
-        self._to_subscribe.append(channel)
-        self._schedule_flush()
-        return confirmed
+        node = self._place(channel)
+        return node is not None and await node.subscribe(channel)
 
     def unsubscribe(self, channel: bytes) -> None:
-        """Stop listening to ``channel``; takes effect with the next flush, so that leaving and
-        coming back at once costs nothing.
-        """
-        if channel in self._wanted:
-            self._dropped.add(channel)
-            self._schedule_flush()
+        """Stop listening to ``channel``."""
+        self._homeless.discard(channel)
+        node = self._node_of(channel)
+        if node is not None:
+            node.unsubscribe(channel)
 
-    def _schedule_flush(self) -> None:
-        if not self._flush_scheduled:
-            self._flush_scheduled = True
-            asyncio.get_running_loop().call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flush_scheduled = False
-        fresh, self._to_subscribe = self._to_subscribe, []
-        # A subscription still under way is dropped later: its confirmation must not be taken for
-        # that of the next one.
-        dropped = {channel for channel in self._dropped if self._wanted.get(channel) is None}
-        self._dropped -= dropped
-        for channel in dropped:
-            self._wanted.pop(channel, None)
-        if self._listener is None or self._listener.closed:
-            return  # whoever reconnects subscribes to all that is wanted
-        if dropped:
-            self._listener.write([("UNSUBSCRIBE", *dropped)])
-        self._listener.write(
-            [("SUBSCRIBE", *fresh[start : start + SUBSCRIBE_CHUNK]) for start in range(0, len(fresh), SUBSCRIBE_CHUNK)]
-        )
-
-    def _heard(self, pushed: list[list[Any]]) -> None:
-        messages: list[tuple[bytes, bytes]] = []
-        for item in pushed:
-            kind = item[0]
-            if kind == b"message":
-                handler = self._handlers.get(item[1])
-                if handler is None:
-                    messages.append((item[1], item[2]))
-                else:
-                    handler(item[2])
-            elif kind == b"subscribe":
-                confirmed = self._wanted.get(item[1])
-                if confirmed is not None:
-                    if not confirmed.done():
-                        confirmed.set_result(None)
-                    self._wanted[item[1]] = None
-        if messages:
-            self.on_messages(messages)
+    def _place(self, channel: bytes) -> RedisNode | None:
+        """Let the node that owns ``channel`` listen to it, now or as soon as there is one."""
+        node = self._node_of(channel)
+        if node is None:
+            self._homeless.add(channel)
+        else:
+            node.want(channel)
+        return node
 
     # -- speaking ------------------------------------------------------------------
 
     async def send(self, commands: list[Command]) -> list[Any]:
-        """Send commands in one write. Raises ``UnavailableError`` when Redis does not answer in time."""
-        speaker = self._speaker
-        if speaker is None or speaker.closed:
-            raise UnavailableError
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                return await speaker.send(commands)
-        except (OSError, TimeoutError) as exc:
-            # A late answer would be taken for the next one's: this line is spent.
-            speaker.close()
-            raise UnavailableError from exc
+        """Send commands, those for one node in one write, and return their replies; errors are values among them.
 
-    # -- lines and canary ----------------------------------------------------------
+        Raises ``UnavailableError`` when nobody answers in time.
+        """
+        if not self._is_cluster:
+            node = self._nodes.get(self._url)
+            if node is None:
+                raise UnavailableError
+            return await node.send(commands)
+        places: dict[RedisNode | None, list[int]] = {}
+        for place, command in enumerate(commands):
+            places.setdefault(self._node_of(command[1]), []).append(place)
+        replies: list[Any] = [UnavailableError()] * len(commands)
 
-    async def _open_lines(self) -> None:
-        """Open whichever line is not open: when one breaks, the other goes on. Raises ``OSError``."""
-        # An event of these lines alone: the end of former ones may still be on its way.
-        lost = self._lost = asyncio.Event()
-        if self._speaker is None or self._speaker.closed:
-            self._speaker = await RedisLine.connect(self._url, timeout_s=TIMEOUT_S, on_lost=lost.set)
-        self._speaker.on_lost = lost.set
-        if self._listener is None or self._listener.closed:
-            self._listener = await RedisLine.connect(
-                self._url, timeout_s=TIMEOUT_S, on_pushed=self._heard, on_lost=lost.set
-            )
-            self._subscribe_to_all(self._listener)
-        self._listener.on_lost = lost.set
-        self._last_echo = self._clock.monotonic()
-        await self._publish_canary()
-
-    def _subscribe_to_all(self, listener: RedisLine) -> None:
-        loop = asyncio.get_running_loop()
-        wanted = list(self._wanted)
-        self._to_subscribe = []
-        for channel in wanted:
-            confirmed = self._wanted[channel]
-            if confirmed is None or confirmed.done():
-                self._wanted[channel] = loop.create_future()
-        listener.write(
-            [
-                ("SUBSCRIBE", *wanted[start : start + SUBSCRIBE_CHUNK])
-                for start in range(0, len(wanted), SUBSCRIBE_CHUNK)
-            ]
-        )
-
-    def _close_lines(self) -> None:
-        for line in (self._listener, self._speaker):
-            if line is not None:
-                line.close()
-
-    async def _keep_open(self) -> None:
-        while True:
-            if self.connected:
-                await self._lost.wait()
-            if self.healthy:
-                log.warning("Redis is not heard")
-                self.healthy = False
-            # The first try after a time that went well is free; one line that keeps breaking is not.
-            await asyncio.sleep(random.uniform(self._delay_s / 2, self._delay_s))  # noqa: S311 -- spreads load
-            self._delay_s = min(LONGEST_DELAY_S, max(FIRST_DELAY_S, self._delay_s * 2))
+        async def ask(node: RedisNode, asked: list[int]) -> bool:
             try:
-                await self._open_lines()
-                self.reconnects += 1
-            except OSError as exc:
-                log.debug("no line to Redis: %s", exc)
+                answers = await node.send([_sharded(commands[place]) for place in asked])
+            except UnavailableError:
+                return False
+            for place, answer in zip(asked, answers, strict=True):
+                replies[place] = answer
+                if isinstance(answer, Exception) and str(answer).startswith("MOVED"):
+                    self._must_look.set()
+            return True
 
-    async def _sing(self) -> None:
+        answered = await asyncio.gather(*[ask(node, asked) for node, asked in places.items() if node is not None])
+        if commands and not any(answered):
+            raise UnavailableError
+        return replies
+
+    async def listeners(self, channels: list[bytes]) -> dict[bytes, int]:
+        """Return how many instances listen to each of these; those of a node that is away are left out.
+
+        Raises ``UnavailableError`` when nobody answers.
+        """
+        asked: dict[RedisNode, list[bytes]] = {}
+        for channel in channels:
+            node = self._node_of(channel)
+            if node is not None:
+                asked.setdefault(node, []).append(channel)
+        word = "SHARDNUMSUB" if self._is_cluster else "NUMSUB"
+        answers = await asyncio.gather(
+            *[node.send([("PUBSUB", word, *listed)]) for node, listed in asked.items()], return_exceptions=True
+        )
+        found: dict[bytes, int] = {}
+        for answer in answers:
+            if not isinstance(answer, BaseException) and not isinstance(answer[0], Exception):
+                found.update(zip(answer[0][::2], answer[0][1::2], strict=True))
+        if channels and not found:
+            raise UnavailableError
+        return found
+
+    # -- nodes and slots -----------------------------------------------------------
+
+    async def _add(self, name: str, url: str, canary: bytes) -> None:
+        node = RedisNode(url, canary, self._clock, self._handlers, is_sharded=self._is_cluster)
+        node.on_messages, node.on_restored, node.on_echo = self.on_messages, self.on_restored, self.on_echo
+        node.on_lost = self._must_look.set
+        self._nodes[name] = node
+        self._place_homeless()
+        await node.start()
+
+    async def _keep_looking(self) -> None:
         while True:
-            await self._publish_canary()
-            await asyncio.sleep(CANARY_EVERY_S)
-            if self._clock.monotonic() - self._last_echo > DEAF_AFTER_S:
-                if self.healthy:
-                    log.warning("no echo from Redis for %.0f s: deaf, reconnecting", DEAF_AFTER_S)
-                self.healthy = False
-                self._last_echo = self._clock.monotonic()
-                self._close_lines()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S if self.connected else LOOK_AGAIN_S):
+                    await self._must_look.wait()
+            # What asks for a look comes in bursts, and sooner than the nodes agree.
+            await asyncio.sleep(LOOK_AGAIN_S)
+            self._must_look.clear()
+            try:
+                await self._look()
+            except UnavailableError:
+                log.debug("no node of the cluster says who owns what")
+            except Exception:
+                log.exception("the slots of the cluster were not looked at")
 
-    async def _publish_canary(self) -> None:
-        self._sung_at = self._clock.monotonic()
-        with contextlib.suppress(UnavailableError):
-            await self.send([("PUBLISH", self._canary, "")])
+    async def _look(self) -> None:
+        """Ask for the map of the slots and live by it. Raises ``UnavailableError`` when nobody tells."""
+        owners = await self._ask_for_owners()
+        if owners == self._owners:
+            return
+        log.info("the cluster has %d nodes for %d slots", len(set(owners.values())), len(owners))
+        self._owners = owners
+        named = set(owners.values())
+        gone = {name: node for name, node in self._nodes.items() if name not in named}
+        for name, node in gone.items():
+            self._homeless.update(node.channels)
+            self._former_reconnects += node.reconnects
+            self._handlers.pop(node.canary, None)
+            del self._nodes[name]
+        for name, node in self._nodes.items():
+            if owners.get(slot_of(node.canary)) != name:
+                node.sing_on(name_owned_by(name, self._canary, owners))
+            for channel in node.channels:
+                if self._node_of(channel) is not node:
+                    node.forget(channel)
+                    self._homeless.add(channel)
+        fresh = named - self._nodes.keys()
+        await asyncio.gather(
+            *[node.stop() for node in gone.values()],
+            *[
+                self._add(name, node_url(self._url, name), name_owned_by(name, self._canary, owners))
+                for name in sorted(fresh)
+            ],
+        )
+        self._place_homeless()
+        # What was told between the two is lost; of new nodes their canary says so.
+        self.on_restored()
 
-    def _heard_canary(self, message: bytes) -> None:
-        self._last_echo = self._clock.monotonic()
-        if self._sung_at is not None:
-            self.on_echo(self._last_echo - self._sung_at)
-            self._sung_at = None
-        # The echo counts once everything wanted is subscribed: Redis confirms in order, and the
-        # canary's own subscription may have been the first.
-        if not self.healthy and all(confirmed is None for confirmed in self._wanted.values()):
-            self.healthy = True
-            self._delay_s = 0.0
-            log.info("Redis is heard")
-            self.on_restored()
+    def _place_homeless(self) -> None:
+        homeless, self._homeless = self._homeless, set()
+        for channel in homeless:
+            self._place(channel)
+
+    async def _ask_for_owners(self) -> dict[int, str]:
+        """Return what the first node says that answers; another one is asked first the next time."""
+        known = sorted({*self._nodes, *seeds(self._url)})
+        self._asked += 1
+        for name in known[self._asked % len(known) :] + known[: self._asked % len(known)]:
+            try:
+                line = await RedisLine.connect(node_url(self._url, name), timeout_s=TIMEOUT_S)
+                try:
+                    async with asyncio.timeout(TIMEOUT_S):
+                        [told] = await line.send([("CLUSTER", "SLOTS")])
+                finally:
+                    line.close()
+                return read_slots(told, name)
+            except (OSError, TimeoutError, ValueError) as exc:
+                log.debug("%s does not say who owns what: %s", name, exc)
+        raise UnavailableError
+
+
+def _sharded(command: Command) -> Command:
+    """Return a command as a cluster takes it: what is published stays among the nodes of its slot."""
+    return ("SPUBLISH", *command[1:]) if command[0] == "PUBLISH" else command

@@ -188,7 +188,7 @@ class Hub:
 
         Raises ``UnavailableError``.
         """
-        users = list(self._channels) if user_ids is None else list(user_ids)
+        users = self.users if user_ids is None else list(user_ids)
         for start in range(0, len(users), 5000):
             for user_id, seq in await self._log.heads(users[start : start + 5000]):
                 self.notice_head(user_id, seq)

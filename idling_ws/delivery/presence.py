@@ -150,14 +150,10 @@ class Presence:
     async def _elsewhere(self, user_ids: list[int]) -> set[int]:
         """Return which of these some instance listens for; nobody when Redis does not say."""
         try:
-            replies = await self._fanout.send(
-                [("PUBSUB", "NUMSUB", *[self._keys.stream(user_id) for user_id in user_ids])]
-            )
+            found = await self._fanout.listeners([self._keys.stream(user_id) for user_id in user_ids])
         except UnavailableError:
             return set()
-        if isinstance(replies[0], Exception):
-            return set()
-        return {user_id for user_id, count in zip(user_ids, replies[0][1::2], strict=True) if count}
+        return {user_id for user_id in user_ids if found.get(self._keys.stream(user_id))}
 
     async def flush(self) -> None:
         """Write the signs of life to the sessions. Raises ``UnavailableError`` and keeps them then."""

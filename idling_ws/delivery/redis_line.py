@@ -115,7 +115,7 @@ class RedisLine(asyncio.Protocol):
         pushed: list[list[Any]] = []
         try:
             while (item := self._reader.gets()) is not False:
-                if type(item) is list and item and item[0] in _PUSHED:
+                if type(item) is list and item and type(item[0]) is bytes and item[0] in _PUSHED:
                     pushed.append(item)
                 else:
                     self._reply(item)

@@ -81,13 +81,18 @@ class Sweeper:
             raise
         self.database_answers = True
         # While we are deaf others still hear: they announce, and clear the rows that we would go by.
-        if self._must_compare or not self._fanout.healthy or len(found) == LIMIT:
+        if self._must_compare or not self._fanout.hears_some or len(found) == LIMIT:
             self._must_compare = False
             try:
                 await self._hub.compare_heads()
             except UnavailableError:
                 self._must_compare = True
                 raise
+        elif not self._fanout.healthy:
+            # Of a cluster some nodes are heard, and what they carry needs no looking after.
+            await self._hub.compare_heads(
+                [user_id for user_id in self._hub.users if not self._fanout.hears_stream(user_id)]
+            )
         if not found:
             return
         self.swept += len(found)
@@ -95,5 +100,5 @@ class Sweeper:
             # What Redis has cached of them may be old, and nobody else has said so.
             self._drops.note_position(user_id, seq)
             self._hub.notice_head(user_id, seq)
-        if self._fanout.healthy:
+        if self._fanout.hears_some:
             await self._publisher.announce_heads(found)

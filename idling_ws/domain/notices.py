@@ -12,6 +12,7 @@ from idling_ws.domain.errors import JsonObject
 
 DATABASE_AWAY = "database_away"
 CANARY_DEAF = "canary_deaf"
+REPLICA_AWAY = "replica_away"
 DISK_FULL = "disk_full"
 CLOCK_JUMP = "clock_jump"
 ERRORS_MANY = "errors_many"
@@ -43,6 +44,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "What happens on one instance reaches another up to two seconds late. See RedisNotHeard in "
             "docs/operations.md.",
             "Redis is heard again",
+        ),
+        REPLICA_AWAY: Kind(
+            "warning",
+            "A database replica is away or behind",
+            "The primary does its work meanwhile; people notice nothing. See ReplicaBehind in docs/operations.md.",
+            "Every replica keeps up again",
         ),
         DISK_FULL: Kind(
             "error",

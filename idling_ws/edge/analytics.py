@@ -61,7 +61,8 @@ async def get_own(request: web.Request) -> web.Response:
     count = whole_number(request.query.get("days", "30"), "days", MAX_OWN_DAYS)
     until = parts.clock.now().date() + DAY
     since = until - count * DAY
-    found = await parts.analytics.own(identity.user_id, since, until)
+    at = parts.replicas.reading(identity.user_id)
+    found = await parts.analytics.own(identity.user_id, since, until, at=at)
     days: list[JsonObject] = [{"day": day.isoformat(), **_measures(values)} for day, values in found["days"]]
     totals = {name: sum(day[name] for day in days) for name in days[0] if name != "day"} if days else {}
     return json_response(

@@ -134,7 +134,8 @@ async def get_usage(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
     identity = await identify(request)
     limit = whole_number(request.query.get("limit", "50"), "limit", 200)
-    used, following = await parts.popularity.own(identity.user_id, request.query.get("after"), limit)
+    at = parts.replicas.reading(identity.user_id)
+    used, following = await parts.popularity.own(identity.user_id, request.query.get("after"), limit, at=at)
     body: JsonObject = {
         "usage": [
             {**brief(parts, one.emoji), "count": one.count, "last_used": one.last_used.isoformat()} for one in used

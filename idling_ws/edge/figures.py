@@ -40,8 +40,9 @@ class Figures:
             "status": self._status(),
             "parts": {
                 "postgres": "ok" if parts.database_answers() else "down",
-                "redis": "ok" if parts.fanout.connected else "down",
+                "redis": parts.fanout.lines,
                 "canary": "ok" if parts.fanout.healthy else "deaf",
+                **parts.replicas.parts(),
                 **parts.health.parts(),
             },
             "connections": parts.hub.recipient_count,

@@ -24,8 +24,9 @@ async def readyz(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
     states = {
         "postgres": await _check_postgres(parts),
-        "redis": "ok" if parts.fanout.connected else "down",
+        "redis": parts.fanout.lines,
         "canary": "ok" if parts.fanout.healthy else "deaf",
+        **parts.replicas.parts(),
         **parts.health.parts(),
     }
     if parts.draining:

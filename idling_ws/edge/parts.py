@@ -42,6 +42,7 @@ from idling_ws.store.log import StreamLog
 from idling_ws.store.popularity import Popularity
 from idling_ws.store.postgres import Database
 from idling_ws.store.reads import Reads
+from idling_ws.store.replicas import Replicas
 from idling_ws.store.sessions import SessionStore
 from idling_ws.watching.health import Health
 
@@ -57,6 +58,7 @@ class Parts:
     settings: Settings
     clock: Clock
     database: Database
+    replicas: Replicas
     stream_log: StreamLog
     sessions: SessionStore
     hub: Hub

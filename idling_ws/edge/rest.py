@@ -191,7 +191,8 @@ async def list_sessions(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
     identity = await identify(request)
     after, limit = page(request)
-    sessions, following = await parts.sessions.history(identity.user_id, after, limit)
+    at = parts.replicas.reading(identity.user_id)
+    sessions, following = await parts.sessions.history(identity.user_id, after, limit, at=at)
     now = parts.clock.now()
     body: JsonObject = {"sessions": [session.to_history(now) for session in sessions]}
     if following is not None:
@@ -203,16 +204,17 @@ async def active_session(request: web.Request) -> web.Response:
     """``GET /api/sessions/active``: the one that runs, or null."""
     parts = request.app[PARTS]
     identity = await identify(request)
-    session = await parts.sessions.active(identity.user_id)
+    session = await parts.sessions.active(identity.user_id, at=parts.replicas.reading(identity.user_id))
     return json_response({"session": None if session is None else session.to_history(parts.clock.now())})
 
 
 async def get_lobby(request: web.Request) -> web.Response:
     """``GET /api/lobby``: who idles now."""
     parts = request.app[PARTS]
-    await identify(request)
+    identity = await identify(request)
     after, limit = page(request)
-    count, members, following = await parts.sessions.lobby(after, limit)
+    at = parts.replicas.reading(identity.user_id)
+    count, members, following = await parts.sessions.lobby(after, limit, at=at)
     body: JsonObject = {"count": count, "members": members}
     if following is not None:
         body["next"] = following
@@ -250,7 +252,7 @@ async def patch_preferences(request: web.Request) -> web.Response:
 async def get_user(request: web.Request) -> web.Response:
     """``GET /api/users/{id}``: what everybody may see of somebody."""
     parts = request.app[PARTS]
-    await identify(request)
+    identity = await identify(request)
     raw = request.match_info["id"]
     if not (raw.isascii() and raw.isdigit() and len(raw) <= 18 and int(raw) > 0):
         raise InvalidError("not_found")
@@ -258,7 +260,7 @@ async def get_user(request: web.Request) -> web.Response:
     answer = await parts.reads.profile(user_id)
     if answer.is_absent:
         raise InvalidError("not_found")
-    session = await parts.sessions.active(user_id)
+    session = await parts.sessions.active(user_id, at=parts.replicas.reading(identity.user_id))
     shown = answer.value()["profile"]
     del shown["version"]
     return json_response({"user": shown, "session": None if session is None else session.to_state()})

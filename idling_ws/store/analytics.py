@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from idling_ws.store.postgres import Database
+from idling_ws.store.replicas import Reader
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -129,10 +130,11 @@ class Row:
 
 
 class Analytics:
-    """Rolls up and reads."""
+    """Rolls up, and reads: ``at`` a server where that may lag."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, at: Reader | None = None) -> None:
         self._database = database
+        self._at: Reader = at or database
 
     # -- rolling up ----------------------------------------------------------------
 
@@ -206,7 +208,7 @@ class Analytics:
         return await self._rows("day", "analytics_days", since, until)
 
     async def _rows(self, column: str, table: str, since: date, until: date) -> list[Row]:
-        rows = await self._database.run(
+        rows = await self._at.run(
             f"SELECT {column}::timestamptz, {', '.join(MEASURES)} FROM {table} "
             f"WHERE {column} >= %s AND {column} < %s ORDER BY {column}",
             (since, until),
@@ -218,7 +220,7 @@ class Analytics:
 
         Raises ``UnavailableError``.
         """
-        rows = await self._database.run(
+        rows = await self._at.run(
             "SELECT emoji, sum(uses)::bigint, max(users)::bigint FROM analytics_emoji_days "
             "WHERE day >= %s AND day < %s GROUP BY emoji ORDER BY 2 DESC, emoji LIMIT %s",
             (since, until, limit),
@@ -227,20 +229,21 @@ class Analytics:
 
     async def errors(self, since: datetime, until: datetime, step: str) -> list[tuple[datetime, str, str, str, int]]:
         """Return ``(at, class, code, route, count)`` by ``step`` (``hour`` or ``day``). Raises ``UnavailableError``."""
-        rows = await self._database.run(
+        rows = await self._at.run(
             "SELECT date_trunc(%s, hour) AS at, class, code, route, sum(count)::bigint FROM error_stats "
             "WHERE hour >= %s AND hour < %s GROUP BY at, class, code, route ORDER BY at, class, code, route",
             (step, since, until),
         )
         return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
 
-    async def own(self, user_id: int, since: date, until: date) -> dict[str, Any]:
+    async def own(self, user_id: int, since: date, until: date, *, at: Reader | None = None) -> dict[str, Any]:
         """Return one person's days in ``[since, until)`` that were not empty, and what they add up to.
 
         ``{days: [(day, {measure: number})], emojis: [(emoji, uses)]}``. Raises ``UnavailableError``.
         """
-        rows = await self._database.run(_OWN_DAYS, (user_id, since, until))
-        emojis = await self._database.run(
+        at = at or self._at
+        rows = await at.run(_OWN_DAYS, (user_id, since, until))
+        emojis = await at.run(
             "SELECT emoji, sum(count)::bigint FROM emoji_usage_stats WHERE user_id = %s AND day >= %s AND day < %s "
             "GROUP BY emoji ORDER BY 2 DESC, emoji LIMIT 10",
             (user_id, since, until),

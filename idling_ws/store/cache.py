@@ -147,7 +147,7 @@ class Cache:
         kept = self._process.get(key)
         if kept is not None and kept.version >= floor:
             return kept, "process"
-        life = await self._redis.life()
+        life = await self._redis.life(key)
         kept = None if life is None else await self._redis.get(key, life)
         return (kept, "redis") if kept is not None and kept.version >= floor else None
 
@@ -192,7 +192,7 @@ class Cache:
     async def _get_below(
         self, policy: Policy, key: CacheKey, load: Load, floor: int, newer_than: Kept | None, known: bool
     ) -> tuple[Kept, str]:
-        life = await self._redis.life() if policy.redis_s is not None else None
+        life = await self._redis.life(key) if policy.redis_s is not None else None
         if life is None:
             return await self._load(policy, key, load, None), "database"
 

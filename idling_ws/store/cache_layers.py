@@ -19,7 +19,7 @@ import orjson
 from idling_ws.breakers import Breakers, LeftAloneError
 from idling_ws.domain.caching import CacheKey
 from idling_ws.domain.clock import Clock, unix_ms
-from idling_ws.store.redis import Failures, Keys, Redis
+from idling_ws.store.redis import Failures, Keys, Redis, run_id
 
 # What a reader waits for Redis before it goes on without: less than a database query may take.
 REDIS_DEADLINE_S = 0.25
@@ -28,6 +28,8 @@ REDIS_PAUSE_S = 1.0
 # Longer than any load may take, and so than any older value may come late.
 FLOOR_EXPIRY_S = 60
 CLAIM_MS = 3000
+# Lines of which it is known where they lead.
+MAX_LINES = 1000
 ENTRY_OVERHEAD = 400
 """Bytes that an entry costs in memory beside its body, about."""
 
@@ -118,7 +120,7 @@ class RedisLayer:
 
     Every value names the life of the Redis it was written to. One that restarts may come back
     with what it knew a second ago, dropped values among it: those are of a former life and
-    count for nothing. ``line`` tells which line to Redis is up, None while none is. One that
+    count for nothing. ``line`` tells which line is up to the Redis that holds a key, None while none is. One that
     does not answer within ``deadline_s`` is taken to be away.
     """
 
@@ -127,7 +129,7 @@ class RedisLayer:
         redis: Redis,
         keys: Keys,
         clock: Clock,
-        line: Callable[[], int | None],
+        line: Callable[[bytes], str | None],
         *,
         deadline_s: float = REDIS_DEADLINE_S,
         breakers: Breakers | None = None,
@@ -137,26 +139,29 @@ class RedisLayer:
         self._keys = keys
         self._clock = clock
         self._line = line
-        self._known_line: int | None = None
-        self._life = ""
+        # Which life is at the end of each line; of a cluster one for each node, and of former lines a few.
+        self._lives: dict[str, str] = {}
         self._breaker = (breakers or Breakers(clock)).named("redis:cache", failures=1, rest_s=REDIS_PAUSE_S)
         self._token = secrets.token_hex(6)
         self._fill_script = redis.register_script(_FILL)
         self._release_script = redis.register_script(_RELEASE)
         self.failures = 0
 
-    async def life(self) -> str | None:
-        """Return which life of Redis this is, None while it is away."""
-        line = self._line()
+    async def life(self, key: CacheKey) -> str | None:
+        """Return which life it is of the Redis that holds ``key``, None while it is away."""
+        name = self._keys.cached(key)
+        line = self._line(name)
         if line is None or self._breaker.is_resting:
             return None
-        if line != self._known_line:
-            told: Any = await self._ask(lambda: self._redis.info("server"))
-            if told is None or line != self._line():
+        if line not in self._lives:
+            told: Any = await self._ask(lambda: run_id(self._redis, name))
+            if told is None or line != self._line(name):
                 return None
-            # Where Redis does not say (some hosted ones), nothing is shared between instances.
-            self._life, self._known_line = str(told.get("run_id") or self._token), line
-        return self._life
+            while len(self._lives) >= MAX_LINES:
+                del self._lives[next(iter(self._lives))]
+            # Where Redis does not say, nothing is shared between instances.
+            self._lives[line] = told or self._token
+        return self._lives[line]
 
     async def get(self, key: CacheKey, life: str) -> Kept | None:
         """Return what is held, however old; nothing when Redis is away or holds what we did not write."""
@@ -176,7 +181,7 @@ class RedisLayer:
 
     async def put(self, key: CacheKey, kept: Kept, life: str, expiry_s: float) -> None:
         """Hold ``kept`` unless a later version is known, and let others' waiting end."""
-        if await self.life() != life:
+        if await self.life(key) != life:
             return
         loaded_ms = unix_ms(self._clock.now()) - int((self._clock.monotonic() - kept.loaded_at) * 1000)
         value = orjson.dumps([life, kept.version, loaded_ms]) + b"\n" + kept.body

@@ -19,6 +19,7 @@ from idling_ws.domain.emoji import CUSTOM_CATEGORY, Emoji, EmojiId, SkinTone, Va
 from idling_ws.domain.errors import JsonObject
 from idling_ws.store.catalogue import Catalogue, load_packaged_catalogue, packaged_bytes
 from idling_ws.store.postgres import Connection, Database
+from idling_ws.store.replicas import Reader
 
 # Any constant will do; it only has to be the same in every instance, and no other lock's.
 _ADVISORY_LOCK = 4_941_011
@@ -109,12 +110,12 @@ class CatalogueTables:
         rows = await self._database.run(f"SELECT {_REVISION}")
         return int(rows[0][0])
 
-    async def categories(self) -> Page:
+    async def categories(self, *, at: Reader | None = None) -> Page:
         """Return ``{categories: [{id, name, count}]}`` in the order of the picker. Raises ``UnavailableError``.
 
         Custom emoji come last, once there are any.
         """
-        rows = await self._database.run(
+        rows = await (at or self._database).run(
             f"SELECT {_REVISION}, coalesce(json_agg(json_build_object('id', c.id, 'name', c.name, 'count', "
             "(SELECT count(*) FROM emojis e WHERE e.category = c.id AND e.base IS NULL)) ORDER BY c.position), '[]')"
             f"::text, (SELECT count(*) FROM custom_emojis u WHERE {_SHARED}) FROM emoji_categories c"
@@ -125,15 +126,15 @@ class CatalogueTables:
             categories.append({"id": CUSTOM_CATEGORY, "name": CUSTOM_NAME, "count": custom})
         return Page({"categories": categories}, revision)
 
-    async def category(self, category: str) -> Page | None:
+    async def category(self, category: str, *, at: Reader | None = None) -> Page | None:
         """Return ``{category: {id, name, count}, emojis: […]}``, or None when there is no such category.
 
         Raises ``UnavailableError``.
         """
         if category == CUSTOM_CATEGORY:
-            revision, shared = await self.shared_custom_emojis()
+            revision, shared = await self.shared_custom_emojis(at=at)
             return _page(category, CUSTOM_NAME, shared, revision)
-        rows = await self._database.run(
+        rows = await (at or self._database).run(
             f"SELECT {_REVISION}, c.name, "
             "(SELECT coalesce(json_agg(json_build_array(e.id, e.name, e.shortcodes, e.keywords, e.base, e.tones) "
             "ORDER BY e.position), '[]')::text FROM emojis e WHERE e.category = c.id) "
@@ -145,12 +146,12 @@ class CatalogueTables:
         revision, name, listed = rows[0]
         return _page(category, name, _read_emojis(category, orjson.loads(listed)), revision)
 
-    async def shared_custom_emojis(self) -> tuple[int, list[Emoji]]:
+    async def shared_custom_emojis(self, *, at: Reader | None = None) -> tuple[int, list[Emoji]]:
         """Return the custom emoji that everybody may use, and the revision at which they are these.
 
         Raises ``UnavailableError``.
         """
-        rows = await self._database.run(
+        rows = await (at or self._database).run(
             f"SELECT {_REVISION}, (SELECT coalesce(json_agg(json_build_array(u.id, u.name, u.digest) "
             f"ORDER BY u.created_at, u.id), '[]')::text FROM custom_emojis u WHERE {_SHARED})"
         )

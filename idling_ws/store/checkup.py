@@ -1,4 +1,6 @@
-"""What a PostgreSQL and a Redis say of themselves, for whoever wants to know whether a place can run on them."""
+"""What a PostgreSQL, a replica of it and a Redis say of themselves, for whoever wants to know whether a place can
+run on them.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from typing import Any
 import psycopg2
 
 from idling_ws.store.migrate import packaged_migrations
-from idling_ws.store.redis import Failures, connect
+from idling_ws.store.redis import Failures, connect, node_url, seeds
+from idling_ws.store.redis_slots import name_owned_by, read_slots
 
 ECHO_WAIT_S = 3.0
 _CONNECT_S = 5
@@ -51,6 +54,29 @@ class RedisFacts:
     """How long a published message took to come back; None when it did not."""
     max_memory: int
     policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaFacts:
+    """One replica. ``follows``: whether it replays what another server sends."""
+
+    version: str
+    follows: bool
+    is_sent: bool
+    """Whether it is connected to its primary; True as well where it does not let us ask."""
+    behind_bytes: int
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFacts:
+    """A Redis Cluster, as its nodes tell it: each node's facts or why it gave none, by its address."""
+
+    nodes: dict[str, RedisFacts | str]
+    covered: int
+    """Slots that a node owns."""
+    stops_as_one: bool
+    """Whether all stop serving when one is away."""
 
 
 def ask_postgres(url: str) -> PostgresFacts:
@@ -103,8 +129,63 @@ def ask_postgres(url: str) -> PostgresFacts:
             )
 
 
-async def ask_redis(url: str) -> RedisFacts:
-    """Ask it. Raises one of ``store.redis.Failures``."""
+def ask_replica(url: str, primary_url: str) -> ReplicaFacts:
+    """Ask it, and its primary for how far that is. Blocks. Raises ``psycopg2.Error``."""
+    with (
+        closing(psycopg2.connect(url, connect_timeout=_CONNECT_S)) as connection,
+        closing(psycopg2.connect(primary_url, connect_timeout=_CONNECT_S)) as primary,
+    ):
+        with primary.cursor() as cursor:
+            cursor.execute("SELECT (pg_current_wal_lsn() - '0/0')::bigint")
+            [position] = cursor.fetchone() or (0,)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT current_setting('server_version'), pg_is_in_recovery(), "
+                "coalesce((SELECT status IS NULL OR status = 'streaming' FROM pg_stat_wal_receiver), false), "
+                "coalesce((pg_last_wal_replay_lsn() - '0/0')::bigint, 0), (SELECT epoch FROM log_epoch)"
+            )
+            version, follows, is_sent, replayed, epoch = cursor.fetchone() or ("", False, False, 0, "")
+    return ReplicaFacts(version.split()[0], follows, is_sent, max(0, position - replayed), epoch)
+
+
+def ask_epoch(url: str) -> str:
+    """Return which life of the log a database holds. Blocks. Raises ``psycopg2.Error``."""
+    with closing(psycopg2.connect(url, connect_timeout=_CONNECT_S)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT epoch FROM log_epoch")
+        [epoch] = cursor.fetchone() or ("",)
+        return str(epoch)
+
+
+async def ask_cluster(url: str) -> ClusterFacts:
+    """Ask every node that one of those named tells of. Raises one of ``store.redis.Failures``."""
+    owners: dict[int, str] = {}
+    stops_as_one = False
+    failure: Exception = ConnectionError("no node of the cluster answers")
+    for name in seeds(url):
+        redis = connect(node_url(url, name))
+        try:
+            told: Any = await redis.execute_command("CLUSTER", "SLOTS")  # type: ignore[no-untyped-call]  # redis-py leaves it so
+            owners = read_slots(told, name)
+            said = await _allowed(redis.config_get("cluster-require-full-coverage"))
+            stops_as_one = said.get("cluster-require-full-coverage") == "yes"
+            break
+        except (*Failures, ValueError) as exc:
+            failure = exc if not isinstance(exc, ValueError) else ConnectionError(f"{name} is of no cluster")
+        finally:
+            await redis.aclose()
+    else:
+        raise failure
+    nodes: dict[str, RedisFacts | str] = {}
+    for name in sorted({*owners.values()}):
+        try:
+            nodes[name] = await ask_redis(node_url(url, name), channel=name_owned_by(name, _channel(), owners))
+        except Failures as exc:
+            nodes[name] = str(exc) or type(exc).__name__
+    return ClusterFacts(nodes, len(owners), stops_as_one)
+
+
+async def ask_redis(url: str, *, channel: bytes | None = None) -> RedisFacts:
+    """Ask it. ``channel``: one that a node of a cluster owns. Raises one of ``store.redis.Failures``."""
     redis = connect(url)
     try:
         since = time.perf_counter()
@@ -115,7 +196,7 @@ async def ask_redis(url: str) -> RedisFacts:
         return RedisFacts(
             answer_ms=answer_ms,
             version=str(info.get("redis_version", "")),
-            echo_ms=await _echo_ms(redis),
+            echo_ms=await (_echo_ms(redis, _channel()) if channel is None else _sharded_echo_ms(redis, channel)),
             max_memory=int(limits.get("maxmemory", 0)),
             policy=str(limits.get("maxmemory-policy", "")),
         )
@@ -131,9 +212,26 @@ async def _allowed(asked: Awaitable[Mapping[Any, Any]]) -> Mapping[Any, Any]:
         return {}
 
 
-async def _echo_ms(redis: Any) -> float | None:
+def _channel() -> bytes:
+    return f"idling:doctor:{secrets.token_hex(8)}".encode()
+
+
+async def _sharded_echo_ms(redis: Any, channel: bytes) -> float | None:
+    """The same among the nodes of one slot: the client's own, of one node, has no word for it."""
+    with contextlib.suppress(*Failures):
+        async with redis.pubsub(ignore_subscribe_messages=False) as listener:
+            await listener.execute_command("SSUBSCRIBE", channel)
+            async with asyncio.timeout(ECHO_WAIT_S):
+                await listener.parse_response()
+                since = time.perf_counter()
+                await redis.execute_command("SPUBLISH", channel, "")
+                await listener.parse_response()
+                return 1000 * (time.perf_counter() - since)
+    return None
+
+
+async def _echo_ms(redis: Any, channel: bytes) -> float | None:
     """Publish to ourselves as the canary does."""
-    channel = f"idling:doctor:{secrets.token_hex(8)}"
     with contextlib.suppress(*Failures):
         async with redis.pubsub(ignore_subscribe_messages=False) as listener:
             await listener.subscribe(channel)

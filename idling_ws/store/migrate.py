@@ -1,7 +1,8 @@
 """Migrations: plain SQL files, applied once each, by one instance at a time.
 
 yoyo keeps the record. Its own lock row outlives a crash and would block every later
-start, so an advisory lock, which dies with its connection, stands around it.
+start, so an advisory lock, which dies with its connection, stands around it. It belongs to
+a transaction and not to a session: a pooler may lend sessions to others.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ def migrate(url: str) -> list[str]:
         guard = psycopg2.connect(url, connect_timeout=5)
     except psycopg2.OperationalError as exc:
         raise UnavailableError(message=f"The database cannot be reached: {exc}") from exc
-    guard.autocommit = True
     try:
         with guard.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", (_ADVISORY_LOCK,))
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY_LOCK,))
         names = _apply(url)
-        grant_rights(guard)
+        with closing(psycopg2.connect(url, connect_timeout=5)) as connection:
+            connection.autocommit = True
+            grant_rights(connection)
         with closing(psycopg2.connect(url, connect_timeout=5)) as connection:
             if lineage.follow(connection):
                 log.warning("the data was restored: cursors of before are void, and devices get a fresh state")

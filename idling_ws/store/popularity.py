@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from idling_ws.domain.errors import InvalidError
-from idling_ws.store.postgres import Database
+from idling_ws.store.replicas import Reader
 
 HALF_LIFE_DAYS = 7
 # By then a use counts for less than a hundredth.
@@ -24,9 +24,9 @@ class Used:
 
 
 class Popularity:
-    """Reads of the counts: of all people together, and of one."""
+    """Reads of the counts: of all people together, from a database where that may lag, and of one."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Reader) -> None:
         self._database = database
 
     async def top(self) -> list[tuple[str, float]]:
@@ -45,13 +45,15 @@ class Popularity:
         )
         return [(row[0], round(float(row[1]), 4)) for row in rows]
 
-    async def own(self, user_id: int, after: str | None, limit: int) -> tuple[list[Used], str | None]:
+    async def own(
+        self, user_id: int, after: str | None, limit: int, *, at: Reader | None = None
+    ) -> tuple[list[Used], str | None]:
         """Return a page of what somebody used, the most used first, and where the next one begins.
 
         Raises ``InvalidError`` for an ``after`` that is none, ``UnavailableError``.
         """
         count, emoji = (None, "") if after is None else _read_after(after)
-        rows = await self._database.run(
+        rows = await (at or self._database).run(
             "SELECT emoji, sum(count)::bigint AS uses, max(day) FROM emoji_usage_stats WHERE user_id = %s "
             "GROUP BY emoji HAVING %s::bigint IS NULL OR (sum(count), emoji) < (%s::bigint, %s) "
             "ORDER BY uses DESC, emoji DESC LIMIT %s",

@@ -22,7 +22,7 @@ import psycopg2.errors
 import psycopg2.extensions
 
 from idling_ws.domain.errors import UnavailableError
-from idling_ws.store.link import OPERATION_TIMEOUT_S, connect
+from idling_ws.store.link import OPERATION_TIMEOUT_S, SETTINGS, connect
 
 Row = tuple[Any, ...]
 Params = Sequence[Any]
@@ -87,6 +87,8 @@ class Connection:
                 self.discard()
                 raise UnavailableError
         try:
+            if self.idle:
+                sql = SETTINGS + sql
             await self._cursor.execute(sql, params, timeout=limit_s)
             raw = self._cursor.raw
             return raw.fetchall() if raw.description is not None else []
@@ -130,7 +132,7 @@ class Database:
 
     def __init__(self, url: str, *, max_size: int = 10) -> None:
         self._url = url
-        self._max_size = max_size
+        self.max_size = max_size
         self._slots = asyncio.Semaphore(max_size)
         # The latest used comes first: what is not needed grows old and goes.
         self._free: list[tuple[Any, Any]] = []
@@ -150,7 +152,7 @@ class Database:
         for conn in [*self._used, *(conn for conn, _ in self._free)]:
             conn.close()
         self._free.clear()
-        for _ in range(self._max_size):
+        for _ in range(self.max_size):
             self._slots.release()
 
     async def acquire(self, *, timeout_s: float | None = None) -> Connection:

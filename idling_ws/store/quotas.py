@@ -22,18 +22,27 @@ LEAVE_ALONE_S = 2.0
 MAX_WAIT_MS = 60_000
 
 
+class _Shared(RedisStorage):
+    """The library's storage over a client that is there already, of one server or of a cluster.
+
+    Both keys of a window carry one hash tag: that is the library's doing.
+    """
+
+    def __init__(self, redis: Redis, prefix: str) -> None:
+        self._redis = redis
+        super().__init__("redis://shared:0", implementation="redispy", key_prefix=prefix)
+
+    def configure_bridge(self) -> None:
+        """Take the client, where the library would make one of its own."""
+        self.bridge.storage = self._redis  # type: ignore[attr-defined]  # as the library's own bridge does
+        self.bridge.connection_getter = lambda readonly: self._redis  # type: ignore[attr-defined]  # the same
+
+
 class Quotas:
     """Counts what was spent. ``unchecked`` counts what passed because Redis was away."""
 
     def __init__(self, redis: Redis, keys: Keys, clock: Clock, breakers: Breakers | None = None) -> None:
-        pool: object = redis.connection_pool
-        storage = RedisStorage(
-            "redis://shared:0",
-            implementation="redispy",
-            key_prefix=f"{keys.prefix}:quota",
-            connection_pool=pool,  # type: ignore[arg-type]  # taken as it is, whatever the annotation says
-        )
-        self._limiter = SlidingWindowCounterRateLimiter(storage)
+        self._limiter = SlidingWindowCounterRateLimiter(_Shared(redis, f"{keys.prefix}:quota"))
         self._breaker = (breakers or Breakers(clock)).named("redis:quotas", failures=1, rest_s=LEAVE_ALONE_S)
         self.unchecked = 0
 

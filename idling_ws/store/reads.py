@@ -7,7 +7,7 @@ and no entry between it and the head has changed it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from idling_ws.domain import preferences
 from idling_ws.domain.caching import CacheKey
@@ -17,16 +17,30 @@ from idling_ws.store.cache import Answer, Cache, Loaded
 from idling_ws.store.catalogue_tables import CatalogueTables
 from idling_ws.store.log import Position, StreamLog
 from idling_ws.store.popularity import Popularity
+from idling_ws.store.replicas import Reader
 from idling_ws.wire.cursor import Cursor
 
 
 class Reads:
     """Every cached read of one instance. All raise ``UnavailableError`` when nothing is held and
     PostgreSQL does not answer; ``away`` says that it was just found not to.
+
+    What everybody shares is read from ``lagging`` where that is not below the ``floor``. A person's own
+    never is: what is held must be as new as any entry that was told, whoever reads it next.
     """
 
-    def __init__(self, cache: Cache, stream_log: StreamLog, tables: CatalogueTables, popularity: Popularity) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        stream_log: StreamLog,
+        tables: CatalogueTables,
+        popularity: Popularity,
+        lagging: Reader | None = None,
+        floor: Callable[[CacheKey], int] = lambda key: 0,
+    ) -> None:
         self._cache = cache
+        self._lagging = lagging
+        self._floor = floor
         self._log = stream_log
         self._tables = tables
         self._popularity = popularity
@@ -90,20 +104,28 @@ class Reads:
     async def categories(self) -> Answer:
         """``{categories}``"""
 
+        key = CacheKey("categories")
+
         async def load() -> Loaded:
-            page = await self._tables.categories()
+            page = await self._tables.categories(at=self._lagging)
+            if page.revision < self._floor(key):
+                page = await self._tables.categories()
             return Loaded(page.body, page.revision)
 
-        return await self._cache.get(CacheKey("categories"), load)
+        return await self._cache.get(key, load)
 
     async def category(self, category: str) -> Answer:
         """``{category, emojis}``, or none."""
 
+        key = CacheKey("category", part=category)
+
         async def load() -> Loaded:
-            page = await self._tables.category(category)
+            page = await self._tables.category(category, at=self._lagging)
+            if page is None or page.revision < self._floor(key):
+                page = await self._tables.category(category)
             return Loaded(None, 0) if page is None else Loaded(page.body, page.revision)
 
-        return await self._cache.get(CacheKey("category", part=category), load)
+        return await self._cache.get(key, load)
 
     async def popular(self) -> Answer:
         """``[[emoji, score], …]``, the most used first."""

@@ -7,10 +7,14 @@ or restored never meets the tails of its former life.
 
 from __future__ import annotations
 
+from typing import cast
+from urllib.parse import unquote, urlsplit
+
 from redis import asyncio as aioredis
+from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from idling_ws.domain.caching import CacheKey
 from idling_ws.domain.errors import UnavailableError
@@ -19,11 +23,54 @@ from idling_ws.domain.errors import UnavailableError
 TIMEOUT_S = 1.0
 
 Redis = aioredis.Redis
-Failures = (RedisError, OSError, TimeoutError)
+CLUSTER_SCHEMES = frozenset({"redis+cluster", "rediss+cluster"})
+
+Failures = (RedisError, RedisClusterException, OSError, TimeoutError)
+
+
+def is_cluster(url: str) -> bool:
+    """Whether ``url`` names the nodes of a Redis Cluster."""
+    return url.partition("://")[0] in CLUSTER_SCHEMES
+
+
+def seeds(url: str) -> list[str]:
+    """Return the ``host:port`` of each node that the URL of a cluster names."""
+    listed = url.partition("://")[2].partition("/")[0].rpartition("@")[2].split(",")
+    return [name if ":" in name else f"{name}:6379" for name in (part.strip() for part in listed) if name]
+
+
+def node_url(url: str, node: str) -> str:
+    """Return the URL of one node of a cluster, with what else the cluster's says."""
+    scheme, _, rest = url.partition("://")
+    secret, at, _ = rest.partition("/")[0].rpartition("@")
+    return f"{scheme.removesuffix('+cluster')}://{secret}{at}{node}"
+
+
+def _connect_cluster(url: str, *, max_connections: int, timeout_s: float) -> Redis:
+    parts = urlsplit(node_url(url, seeds(url)[0]))
+    cluster = RedisCluster(
+        startup_nodes=[ClusterNode(host, int(port)) for host, _, port in (name.rpartition(":") for name in seeds(url))],
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        ssl=parts.scheme == "rediss",
+        max_connections=max_connections,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        # Once more, by a fresh map of the slots: one of them may have moved.
+        retry=Retry(NoBackoff(), 1),
+        require_full_coverage=False,
+    )
+    # What is used of it here (plain commands and scripts, one slot each) is the same as of one server.
+    return cast("Redis", cluster)
 
 
 def connect(url: str, *, max_connections: int = 20, timeout_s: float = TIMEOUT_S) -> Redis:
-    """Return a client over a bounded pool. Nothing is sent yet; ``max_connections`` callers at once."""
+    """Return a client over a bounded pool, of one server or of a cluster. Nothing is sent yet.
+
+    ``max_connections`` callers at once; in a cluster to each node, and more are refused at once.
+    """
+    if is_cluster(url):
+        return _connect_cluster(url, max_connections=5 * max_connections, timeout_s=timeout_s)
     pool = aioredis.BlockingConnectionPool.from_url(
         url,
         max_connections=max_connections,
@@ -34,6 +81,17 @@ def connect(url: str, *, max_connections: int = 20, timeout_s: float = TIMEOUT_S
         health_check_interval=0,
     )
     return aioredis.Redis(connection_pool=pool)
+
+
+async def run_id(redis: Redis, key: bytes) -> str:
+    """Return which life it is of the server that holds ``key``; nothing where it does not say (some hosted ones)."""
+    client: object = redis
+    if isinstance(client, RedisCluster):
+        await client.initialize()
+        told = await client.execute_command("INFO", "server", target_nodes=client.get_node_from_key(key.decode()))
+    else:
+        told = await redis.info("server")
+    return str(told.get("run_id") or "")
 
 
 async def ping(redis: Redis) -> None:

@@ -9,6 +9,7 @@ import orjson
 from idling_ws.domain.errors import JsonObject
 from idling_ws.domain.sessions import Session
 from idling_ws.store.postgres import Database
+from idling_ws.store.replicas import Reader
 
 TOUCH_CHUNK = 1000
 # Further apart than this, a time by the one clock means nothing by the other. Nearer, it is taken as it is: who was
@@ -17,22 +18,24 @@ CLOCKS_AGREE_S = 2.0
 
 
 class SessionStore:
-    """Reads of sessions, and the batched heartbeat."""
+    """Reads of sessions, and the batched heartbeat. ``at`` is where to read what may lag."""
 
     def __init__(self, database: Database, *, stale_s: float) -> None:
         self._database = database
         self._stale = timedelta(seconds=stale_s)
 
-    async def active(self, user_id: int) -> Session | None:
+    async def active(self, user_id: int, *, at: Reader | None = None) -> Session | None:
         """Return the session of a user that runs or is paused."""
-        rows = await self._database.run(
+        rows = await (at or self._database).run(
             "SELECT row_to_json(s)::text FROM sessions s WHERE user_id = %s AND ended_at IS NULL", (user_id,)
         )
         return Session.from_row(orjson.loads(rows[0][0])) if rows else None
 
-    async def history(self, user_id: int, after: str | None, limit: int) -> tuple[list[Session], str | None]:
+    async def history(
+        self, user_id: int, after: str | None, limit: int, *, at: Reader | None = None
+    ) -> tuple[list[Session], str | None]:
         """Return a page of a user's sessions, the newest first, and where the next one begins."""
-        rows = await self._database.run(
+        rows = await (at or self._database).run(
             "SELECT row_to_json(s)::text FROM sessions s WHERE user_id = %s AND (%s IS NULL OR (started_at, id) < "
             "(SELECT a.started_at, a.id FROM sessions a WHERE a.id = %s AND a.user_id = %s)) "
             "ORDER BY started_at DESC, id DESC LIMIT %s",
@@ -41,9 +44,11 @@ class SessionStore:
         sessions = [Session.from_row(orjson.loads(row[0])) for row in rows[:limit]]
         return sessions, sessions[-1].id if len(rows) > limit else None
 
-    async def lobby(self, after: str | None, limit: int) -> tuple[int, list[JsonObject], str | None]:
+    async def lobby(
+        self, after: str | None, limit: int, *, at: Reader | None = None
+    ) -> tuple[int, list[JsonObject], str | None]:
         """Return how many idle and were heard of lately, a page of them (the newest first), and the next page."""
-        rows = await self._database.run(
+        rows = await (at or self._database).run(
             "WITH here AS MATERIALIZED (SELECT s.* FROM sessions s "
             "WHERE s.ended_at IS NULL AND s.last_seen_at > now() - %s) "
             "SELECT (SELECT count(*) FROM here), u.id, u.name, row_to_json(h)::text "
@@ -54,16 +59,16 @@ class SessionStore:
             (self._stale, after, after, limit + 1),
         )
         if not rows:
-            return (await self.count() if after is not None else 0), [], None
+            return (await self.count(at=at) if after is not None else 0), [], None
         members: list[JsonObject] = [
             {"user": {"id": row[1], "name": row[2]}, "session": Session.from_row(orjson.loads(row[3])).to_state()}
             for row in rows[:limit]
         ]
         return rows[0][0], members, members[-1]["session"]["id"] if len(rows) > limit else None
 
-    async def count(self) -> int:
+    async def count(self, *, at: Reader | None = None) -> int:
         """Return how many idle and were heard of lately."""
-        rows = await self._database.run(
+        rows = await (at or self._database).run(
             "SELECT count(*) FROM sessions WHERE ended_at IS NULL AND last_seen_at > now() - %s", (self._stale,)
         )
         return int(rows[0][0])

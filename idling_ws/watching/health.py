@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from idling_ws.domain.clock import Clock
-from idling_ws.domain.notices import CANARY_DEAF, CLOCK_JUMP, DATABASE_AWAY, DISK_FULL, ERRORS_MANY
+from idling_ws.domain.notices import CANARY_DEAF, CLOCK_JUMP, DATABASE_AWAY, DISK_FULL, ERRORS_MANY, REPLICA_AWAY
 from idling_ws.watching.clock_watch import ClockWatch
 from idling_ws.watching.disk import DiskWatch
 from idling_ws.wire import frames
@@ -32,7 +32,14 @@ AFTERMATH_S = 60.0
 # A database that missed one question is not away, and people are not told of it.
 TOLD_AFTER_S = 2.0
 ENDS_AFTER_S = 10.0
-BEGINS_AFTER_S = {DATABASE_AWAY: 5.0, CANARY_DEAF: 10.0, DISK_FULL: 0.0, CLOCK_JUMP: 0.0, ERRORS_MANY: 0.0}
+BEGINS_AFTER_S = {
+    DATABASE_AWAY: 5.0,
+    CANARY_DEAF: 10.0,
+    REPLICA_AWAY: 10.0,
+    DISK_FULL: 0.0,
+    CLOCK_JUMP: 0.0,
+    ERRORS_MANY: 0.0,
+}
 
 
 class OnCondition(Protocol):
@@ -66,6 +73,7 @@ class Health:
         *,
         database_answers: Callable[[], bool],
         redis_is_heard: Callable[[], bool],
+        replicas_are_well: Callable[[], bool] = lambda: True,
         disk: DiskWatch,
         clock_watch: ClockWatch,
         errors_last_minute: Callable[[], int],
@@ -74,6 +82,7 @@ class Health:
         self._clock = clock
         self._database_answers = database_answers
         self._redis_is_heard = redis_is_heard
+        self._replicas_are_well = replicas_are_well
         self.disk = disk
         self.clock_watch = clock_watch
         self._errors = errors_last_minute
@@ -120,6 +129,7 @@ class Health:
         database_answers = self._database_answers()
         self._note(DATABASE_AWAY, not database_answers, now)
         self._note(CANARY_DEAF, not self._redis_is_heard(), now)
+        self._note(REPLICA_AWAY, not self._replicas_are_well(), now)
         self._note(DISK_FULL, self.disk.is_full, now)
         self._note(CLOCK_JUMP, self.clock_watch.has_jumped, now)
         # Errors that come of a database that is away are told as that.

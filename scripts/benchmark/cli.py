@@ -13,15 +13,25 @@ import uvloop
 
 from scripts.benchmark.measures import MEASURES, measure_memory
 from scripts.benchmark.place import opened
+from scripts.benchmark.stores import PEOPLE, fill_lobby, measure_stores
+
+STORE_ROWS = (
+    ("PostgreSQL, for a durable mutation", "CPU µs", "postgres_us"),
+    ("Redis, for the same", "CPU µs", "redis_us"),
+    ("PostgreSQL's log, for the same", "bytes", "log_bytes"),
+    ("kept in the database, of the same", "bytes", "kept_bytes"),
+    ("PostgreSQL, for writing down one sign of life, in batches", "CPU µs", "sign_us"),
+    (f"PostgreSQL, for reading a lobby of {PEOPLE:,}", "CPU ms", "lobby_ms"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the result. ``goal`` is what the whole product must reach."""
+    """One line of the result. ``goal`` is what the whole product must reach, None where nothing is set."""
 
     name: str
     unit: str
-    goal: float
+    goal: float | None
     values: tuple[float, ...]
     note: str = ""
 
@@ -42,6 +52,11 @@ async def run(only: tuple[str, ...], runs: int, connections: int) -> list[Row]:
                 values[name].append(await measure(place, f"{name}-{turn}-{os.getpid()}"))
                 click.echo(f"  run {turn + 1} {name}: {values[name][-1]:.1f} µs", err=True)
         rows += [Row(text, "CPU µs", goal, tuple(values[name])) for name, (text, goal, _) in wanted.items()]
+        if not only or "stores" in only:
+            fill_lobby(place)
+            costs = [await measure_stores(place, f"stores-{turn}-{os.getpid()}") for turn in range(runs)]
+            for text, unit, field in STORE_ROWS:
+                rows.append(Row(text, unit, None, tuple(getattr(cost, field) for cost in costs)))
         if not only or "memory" in only:
             memory, share = await measure_memory(place, connections)
             rows.append(Row(f"memory per idle connection at {connections:,}", "KiB", 8, (memory,)))
@@ -50,7 +65,7 @@ async def run(only: tuple[str, ...], runs: int, connections: int) -> list[Row]:
 
 
 @click.command()
-@click.option("--only", multiple=True, help=f"One of {', '.join(MEASURES)}, memory; several times.")
+@click.option("--only", multiple=True, help=f"One of {', '.join(MEASURES)}, stores, memory; several times.")
 @click.option("--runs", default=5, show_default=True)
 @click.option("--connections", default=5000, show_default=True, help="For memory and heartbeats.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures here as well.")
@@ -60,6 +75,7 @@ def main(only: tuple[str, ...], runs: int, connections: int, json_path: Path | N
     click.echo("| what | unit | must reach | median | runs |\n|---|---|---|---|---|")
     for row in rows:
         spread = ", ".join(f"{value:.1f}" for value in row.values)
-        click.echo(f"| {row.name} | {row.unit} | {row.goal:g} | **{row.median:.1f}** | {spread} |")
+        goal = "" if row.goal is None else f"{row.goal:g}"
+        click.echo(f"| {row.name} | {row.unit} | {goal} | **{row.median:.1f}** | {spread} |")
     if json_path is not None:
         json_path.write_bytes(orjson.dumps([{"name": r.name, "unit": r.unit, "values": r.values} for r in rows]))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,15 +17,20 @@ from typing import Any
 import aiohttp
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from idling_ws.config_table import PREFIX, SETTINGS
+from idling_ws.proof.cli import main as check_history
 from tests.support.instances import Instance, running_instances
 from tests.support.servers import RedisServer
 from tests.support.tls_proxy import NGINX, TlsProxy
 from tests.support.wire_client import Login, call
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+LOAD_TEST = DEPLOY.parent / "scripts" / "load_test.py"
 LAST = "the-last-one"
+USERS, DEVICES = 6, 3
+PATIENCE_S = 240.0
 Behind = tuple[TlsProxy, list[Instance]]
 
 
@@ -63,11 +72,11 @@ def test_units_are_valid(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def behind(pair_url: str, pair_redis: RedisServer) -> Iterator[Behind]:
+def behind(migrated_url: str, pair_redis: RedisServer) -> Iterator[Behind]:
     """Two instances behind nginx."""
     proxy = TlsProxy()
     settings = {"PUBLIC_URL": proxy.url, "ALLOWED_ORIGINS": "", "TRUSTED_PROXIES": "127.0.0.1"}
-    with running_instances(pair_url, pair_redis.url, 2, **settings) as instances:
+    with running_instances(migrated_url, pair_redis.url, 2, **settings) as instances:
         proxy.behind = (instances[0].port, instances[1].port)
         proxy.start()
         try:
@@ -129,6 +138,55 @@ async def test_an_instance_leaves_and_nobody_behind_nginx_is_turned_away(behind:
                     message = await again.receive_json()
                     entries += [message] if message["type"] == "entry" else []
                 assert [entry["items"][-1]["mid"] for entry in entries] == mids
+
+
+async def until_said(process: asyncio.subprocess.Process, words: str) -> None:
+    """Read what a load test prints until it says ``words``."""
+    assert process.stdout is not None
+    said = b""
+    while line := await process.stdout.readline():
+        said += line
+        if words in line.decode():
+            return
+    raise AssertionError(f"it ended without saying {words!r}: {said.decode()}")
+
+
+@pytest.mark.skipif(NGINX is None, reason="nginx is not installed: apt-get install nginx-light")
+@pytest.mark.timeout(300)
+async def test_a_rolling_restart_under_load_loses_nothing(behind: Behind, migrated_url: str, tmp_path: Path) -> None:
+    """Each instance leaves and comes back, as in an upgrade; the checker holds every device's record and the database
+    against each other.
+    """
+    proxy, instances = behind
+    history, report = tmp_path / "h.jsonl", tmp_path / "r.json"
+    run = await asyncio.create_subprocess_exec(
+        sys.executable, str(LOAD_TEST),
+        "--url", proxy.url, "--users", str(USERS), "--devices", str(DEVICES), "--transport", "ws,sse,poll",
+        "--scenario", "repeat", "--rate", "25", "--duration", "3600", "--history", str(history), "--json", str(report),
+        env={**os.environ, "SSL_CERT_FILE": str(proxy.folder / "certificate.pem")},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await until_said(run, f"{USERS * DEVICES}/{USERS * DEVICES} connected")
+            for instance in instances:
+                assert await asyncio.to_thread(instance.terminate) == 0
+                await asyncio.to_thread(instance.start)
+            run.send_signal(signal.SIGINT)
+            output, _ = await run.communicate()
+    finally:
+        if run.returncode is None:
+            run.kill()
+            await run.wait()
+    assert run.returncode == 0, output.decode()
+    metrics = json.loads(report.read_bytes())["metrics"]
+    assert metrics["unsettled"] == 0
+    assert metrics["resumed"] > 0
+    # All began afresh once; nobody had to again.
+    assert metrics["fresh"] == USERS * DEVICES
+    result = CliRunner().invoke(check_history, [str(history), "--database-url", migrated_url])
+    assert result.exit_code == 0, result.output
+    assert f"{USERS * DEVICES}  devices brought to the end of their streams" in result.output
 
 
 async def _outcome(socket: Any) -> int | None:

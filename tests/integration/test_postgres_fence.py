@@ -124,9 +124,9 @@ def test_a_statement_that_takes_too_long_is_unavailable_and_its_connection_stays
 
     async def work(database: Database) -> None:
         async with database.connection() as connection:
-            pid = await connection.run("SET statement_timeout = 50; SELECT pg_backend_pid()")
+            pid = await connection.run("SELECT pg_backend_pid()")
             with pytest.raises(UnavailableError):
-                await connection.run("SELECT pg_sleep(10)")
+                await connection.run("SET LOCAL statement_timeout = 50; SELECT pg_sleep(10)")
             assert pid == await connection.run("SELECT pg_backend_pid()")
 
     with_database(postgres.url, work)
@@ -137,7 +137,7 @@ def test_a_transaction_that_the_server_ended_is_unavailable(postgres: PostgresSe
 
     async def work(database: Database) -> None:
         async with database.connection() as connection:
-            await connection.run("SET idle_in_transaction_session_timeout = 50; BEGIN")
+            await connection.run("BEGIN; SET LOCAL idle_in_transaction_session_timeout = 50")
             async with database.connection() as other:
                 while await other.run("SELECT FROM pg_stat_activity WHERE state = 'idle in transaction'"):
                     await asyncio.sleep(0.02)
@@ -172,9 +172,8 @@ def test_rules_of_the_database_are_told_apart(postgres: PostgresServer, database
         assert found.value.constraint == "things_n"
         async with database.transaction() as holder, database.connection() as other:
             await holder.run("LOCK TABLE things")
-            await other.run("SET lock_timeout = 20")
             with pytest.raises(LockTimeoutError):
-                await other.run("INSERT INTO things VALUES (2)")
+                await other.run("SET LOCAL lock_timeout = 20; INSERT INTO things VALUES (2)")
             assert not other.closed
 
     with_database(database_url, work)

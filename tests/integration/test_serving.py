@@ -17,11 +17,15 @@ import pytest
 
 from idling_ws.embedded import running_endpoints
 from idling_ws.store.server_role import ROLE
+from tests.support.crowd import Roamer, check_against_log, gathered, issue_guests
+from tests.support.instances import Instance
 from tests.support.rows import run_sql
-from tests.support.servers import free_port
+from tests.support.servers import RedisServer, _children_of, free_port
+from tests.support.steady import Steady, settled
 from tests.support.wire_client import connect, sign_in
 
 COUNT = 2
+PATIENCE_S = 240.0
 
 
 @pytest.mark.parametrize("end", [subprocess.Popen.kill, subprocess.Popen.terminate], ids=["kill -9", "SIGTERM"])
@@ -60,6 +64,49 @@ def test_workers_end_with_their_parent(
         parent.wait()
         parent.stderr.close()
     assert down == COUNT
+
+
+class Workers(Instance):
+    """One port, and so many processes behind it."""
+
+    def _command(self) -> list[str]:
+        return [*super()._command(), "--workers", str(COUNT)]
+
+    def workers(self) -> list[int]:
+        """Return the process ids of those that run."""
+        return _children_of(self.pid)
+
+
+@pytest.mark.timeout(300)
+async def test_a_worker_that_is_killed_comes_back_and_its_devices_resume(
+    pair_url: str, pair_redis: RedisServer
+) -> None:
+    """Each of them once, under load: nobody begins afresh, nothing is lost or doubled, and all are there again."""
+    place = Workers(pair_url, pair_redis.url, MESSAGES_PER_S=10000)
+    place.settings["PUBLIC_URL"] = place.url
+    with place:
+        guests = await asyncio.to_thread(issue_guests, place, 6)
+        devices = [Roamer(guest, [place.url], seed=n) for n, guest in enumerate(guests * 2)]
+        async with gathered(devices), asyncio.timeout(PATIENCE_S):
+            while len(place.logged("is up")) < COUNT:
+                await asyncio.sleep(0.05)
+            first = place.workers()
+            assert len(first) == COUNT
+            async with Steady(devices=devices, every_s=0.2) as work:
+                for n, pid in enumerate(first, start=1):
+                    await asyncio.sleep(0.3)
+                    os.kill(pid, signal.SIGKILL)
+                    while len(place.logged("is up")) < COUNT + n:
+                        await asyncio.sleep(0.05)
+            await settled(devices, pair_url)
+            assert work.statuses() == {"confirmed"}
+            # Every device was on one of the two that were killed.
+            assert all(device.closes for device in devices)
+            check_against_log(devices, pair_url, repeats=True)
+            now = place.workers()
+        assert len(now) == COUNT
+        assert not {*first} & {*now}
+        assert await asyncio.to_thread(place.terminate) == 0
 
 
 async def is_listening(port: int) -> bool:

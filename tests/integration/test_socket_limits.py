@@ -234,7 +234,8 @@ async def test_sockets_stay_while_the_database_does_not_answer(tight: Instance, 
             newcomer = await upgrade(tight.url)
             newcomer.send({"type": "hello", "client": {}, "token": guest.token})
             bye = await newcomer.expect("bye")
-            assert (bye["code"], bye["reason"], bye["retry_ms"]) == (4100, "overloaded", 2000)
+            assert (bye["code"], bye["reason"]) == (4100, "overloaded")
+            assert 1000 <= bye["retry_ms"] <= 60_000
             assert (await newcomer.expect_close()).code == 4100
         assert (await device.mutate("profile.update", {"bio": "not now"}, mid="m1"))["status"] == "confirmed"
 

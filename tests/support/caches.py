@@ -69,7 +69,13 @@ class CacheOfOne:
         self.process = ProcessLayer(
             max_bytes=options.pop("max_bytes", 1 << 20), max_entries=options.pop("max_entries", 100)
         )
-        self.layer = RedisLayer(redis, keys, clock, lambda: self.line, deadline_s=options.pop("deadline_s", PATIENCE_S))
+        self.layer = RedisLayer(
+            redis,
+            keys,
+            clock,
+            lambda name: None if self.line is None else str(self.line),
+            deadline_s=options.pop("deadline_s", PATIENCE_S),
+        )
         self.cache = Cache(
             self.process,
             self.layer,

@@ -71,6 +71,13 @@ class Instance(Server):
         finally:
             connection.close()
 
+    def said_of(self, part: str) -> str:
+        """Return what ``/readyz`` says of a part, or of the whole (``status``); nothing while it does not answer."""
+        with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
+            _, body = self.readiness()
+            return str(body["status"] if part == "status" else body["parts"].get(part, ""))
+        return ""
+
     def logged(self, event: str = "") -> list[str]:
         """Return the lines of its log that hold ``event``."""
         return [line for line in self.log_path.read_text(errors="replace").splitlines() if event in line]

@@ -162,3 +162,14 @@ def test_files_lie_in_the_data_folder_unless_a_place_is_named(tmp_path: Path) ->
     assert load_settings({**folder, "IDLING_FILES_URL": "s3://emoji/a?region=eu"}).files_url == "s3://emoji/a?region=eu"
     with pytest.raises(SettingsError, match="IDLING_FILES_URL: files lie in a folder"):
         load_settings({**folder, "IDLING_FILES_URL": "https://files.example"})
+
+
+def test_replicas_are_urls_beside_a_database() -> None:
+    """Several are separated by commas; what is none, or of no use, is said at the start."""
+    two = {"IDLING_REPLICA_URLS": "postgresql://a/x, postgresql://b/x,"}
+    assert load_settings(EXTERNAL | two).replica_urls == ("postgresql://a/x", "postgresql://b/x")
+    assert load_settings(EXTERNAL).replica_urls == ()
+    with pytest.raises(SettingsError, match="IDLING_REPLICA_URLS: not postgresql://"):
+        load_settings(EXTERNAL | {"IDLING_REPLICA_URLS": "http://a/x"})
+    with pytest.raises(SettingsError, match="IDLING_REPLICA_URLS: of no use"):
+        load_settings(two)

@@ -10,7 +10,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from idling_ws.domain.notices import CANARY_DEAF, CLOCK_JUMP, DATABASE_AWAY, ENDED, ERRORS_MANY, RAISED, Notice
+from idling_ws.domain.notices import (
+    CANARY_DEAF,
+    CLOCK_JUMP,
+    DATABASE_AWAY,
+    ENDED,
+    ERRORS_MANY,
+    RAISED,
+    REPLICA_AWAY,
+    Notice,
+)
 from idling_ws.watching.clock_watch import NOTED_S, ClockWatch
 from idling_ws.watching.disk import DiskWatch
 from idling_ws.watching.health import Health
@@ -22,13 +31,14 @@ class Place:
 
     def __init__(self, disk: DiskWatch | None = None) -> None:
         self.clock = MovableClock()
-        self.now = SimpleNamespace(database=True, redis=True, errors=0)
+        self.now = SimpleNamespace(database=True, redis=True, replicas=True, errors=0)
         self.told: list[dict[str, bool]] = []
         self.conditions: list[tuple[str, bool]] = []
         self.health = Health(
             self.clock,
             database_answers=lambda: bool(self.now.database),
             redis_is_heard=lambda: bool(self.now.redis),
+            replicas_are_well=lambda: bool(self.now.replicas),
             disk=disk or DiskWatch([Path("/")], 0),
             clock_watch=ClockWatch(self.clock),
             errors_last_minute=lambda: int(self.now.errors),
@@ -95,6 +105,17 @@ def test_a_canary_that_is_missed_is_told() -> None:
     place.pass_by(15)
     assert place.told == [{"saving": True, "uploads": True, "prompt": False}]
     assert place.conditions == [(CANARY_DEAF, True)]
+
+
+def test_a_replica_that_is_away_is_told_to_operators_alone() -> None:
+    """People can do everything meanwhile."""
+    place = Place()
+    place.now.replicas = False
+    place.pass_by(15)
+    place.now.replicas = True
+    place.pass_by(15)
+    assert place.told == []
+    assert place.conditions == [(REPLICA_AWAY, True), (REPLICA_AWAY, False)]
 
 
 def test_many_errors_are_told_but_not_those_of_a_database_that_is_away() -> None:

@@ -35,7 +35,7 @@ export class EmojiPicker extends View {
   #earlier = el('button', { type: 'button', class: 'button icon-only', 'aria-label': texts.earlier, title: texts.earlier, onclick: () => this.#shift(-1) }, icon('left'));
   #later = el('button', { type: 'button', class: 'button icon-only', 'aria-label': texts.later, title: texts.later, onclick: () => this.#shift(1) }, icon('right'));
   #title = el('h2', { id: 'picker-title', class: 'unseen' });
-  #panel = el('div', { id: 'emoji-panel', class: 'popover picker', popover: 'auto', role: 'dialog', 'aria-labelledby': 'picker-title' });
+  #panel = el('div', { id: 'emoji-panel', class: 'popover picker', popover: 'auto', tabindex: -1, role: 'dialog', 'aria-labelledby': 'picker-title' });
   #grid = new EmojiGrid(() => this.page.catalogue, () => this.#preview.dataset.id || this.#look(this.#grid.active));
   /** @type {Wish | null} */
   #wish = null;

@@ -23,7 +23,9 @@ const SERVED = ['live', 'limited'];
 
 export class NotificationList extends View {
   #heading = el('h2', { id: 'bell-heading', tabindex: -1 }, texts.heading);
-  #unread = el('span', { class: 'tag numbers', hidden: true });
+  #unreadCount = el('span', { 'aria-hidden': 'true' });
+  #unreadWords = el('span', { class: 'unseen' });
+  #unread = el('span', { class: 'tag numbers', hidden: true }, this.#unreadCount, this.#unreadWords);
   #readAll = el('button', { type: 'button', class: 'button small plain', hidden: true, onclick: () => this.#markAll() }, texts.readAll);
   #announcements = el('ul', { class: 'announcements', 'aria-label': texts.announcements });
   #list = el('ol', { class: 'notifications', 'aria-labelledby': 'bell-heading' });
@@ -59,7 +61,8 @@ export class NotificationList extends View {
     const isAway = ['offline', 'busy'].includes(connection.status);
     const count = view.notifications?.unread_count ?? 0;
     const scene = this.#scene();
-    setText(this.#unread, texts.unread(count));
+    setText(this.#unreadCount, String(count));
+    setText(this.#unreadWords, texts.unread(count));
     setShown(this.#unread, count > 0);
     setShown(this.#readAll, count > 0);
     this.#drawAnnouncements();

@@ -86,8 +86,8 @@ async def test_what_was_read_before_a_restart_is_not_written_after_it(pair: list
     table = Table(gate=asyncio.Event())
     slow = asyncio.create_task(pair[0].value(PROFILE, table))
     await table.reading.wait()
-    pair[0].line = pair[0].layer._known_line = 1
-    pair[0].layer._life = "another"
+    pair[0].line = 1
+    pair[0].layer._lives["1"] = "another"
     assert table.gate is not None
     table.gate.set()
     assert await slow == "first"
