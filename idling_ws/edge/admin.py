@@ -12,14 +12,15 @@ from aiohttp import web
 
 from idling_ws.domain.clock import rfc3339
 from idling_ws.domain.devices import device_name
-from idling_ws.domain.errors import InvalidError, JsonObject
+from idling_ws.domain.errors import DeniedError, InvalidError, JsonObject
 from idling_ws.domain.ids import UserId
 from idling_ws.domain.names import name_key
+from idling_ws.edge.auditing import note_refusal
 from idling_ws.edge.bodies import only, read_object
 from idling_ws.edge.browser_session import by_cookie
 from idling_ws.edge.emojis import whole_number
 from idling_ws.edge.forwarded import address_of
-from idling_ws.edge.pages import Pages
+from idling_ws.edge.pages import CONTENT_SECURITY_POLICY, Pages
 from idling_ws.edge.parts import PARTS
 from idling_ws.edge.problems import TRACE_ID, json_response
 from idling_ws.edge.who import RECOGNISED, identify, refuse_suspended
@@ -37,6 +38,16 @@ MAX_USER_ID = 2**53 - 1
 _CONNECTION = re.compile("[!-~]{1,64}")
 
 
+_NOT_FOR_YOU = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Operations · Idling</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+<link rel="stylesheet" href="/static/css/tokens.css"><link rel="stylesheet" href="/static/css/base.css">
+<link rel="stylesheet" href="/static/css/controls.css"><link rel="stylesheet" href="/static/css/docs.css"></head>
+<body><main class="docs stack"><h1>Operations</h1><p>This page is for whoever runs the place.</p>
+<p><a class="button" href="/">To the room</a></p></main></body></html>
+"""
+
+
 class AdminPage:
     """Serves the page."""
 
@@ -50,8 +61,15 @@ class AdminPage:
             headers = {"Location": "/?next=/admin", "Cache-Control": "no-store"}
             return web.Response(status=303, headers=headers)
         request[RECOGNISED] = identity.user_id
-        refuse_suspended(request.app[PARTS], identity)
-        allow(identity.person.roles, "admin.view")
+        try:
+            refuse_suspended(request.app[PARTS], identity)
+            allow(identity.person.roles, "admin.view")
+        except DeniedError as exc:
+            if "text/html" not in request.headers.get("Accept", ""):
+                raise
+            note_refusal(request, exc)
+            headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "no-store"}
+            return web.Response(text=_NOT_FOR_YOU, content_type="text/html", status=403, headers=headers)
         return self._pages.page(request, PAGE)
 
 

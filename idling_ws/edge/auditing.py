@@ -72,6 +72,12 @@ def note_socket(
     parts.trail.note(Event(action, REFUSED, *_whose(user_id), trace_id=trace_id, address=address, after=facts))
 
 
+def note_refusal(request: web.Request, exc: IdlingError) -> None:
+    """Note a refusal that is answered with a page instead of the problem."""
+    request[NOTED] = True
+    _note(request, address_of(request), request[TRACE_ID], exc.fault.status, exc.code)
+
+
 def note_watching(parts: Parts, action: str, asker: Asker) -> None:
     """Note that somebody began to watch what only few may see."""
     parts.trail.note(

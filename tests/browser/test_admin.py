@@ -82,6 +82,30 @@ async def test_an_operator_sees_the_place_and_acts_on_it(rooms: Rooms, arrive: A
     await expect(page.get_by_text("Published.")).to_be_visible()
 
 
+async def test_an_admin_finds_the_way_from_the_room_and_nobody_else_is_shown_it(rooms: Rooms, arrive: Arrive) -> None:
+    """In the menu under one's name; who is no admin is told so in words, and led back."""
+    room = rooms[0]
+    visitor = await arrive(room.url, opens=False)
+    await visitor.context.request.post(f"{room.url}/auth/guest", data={}, headers={"Origin": room.url})
+    refused = await visitor.page.goto(f"{room.url}/admin")
+    assert refused is not None
+    assert refused.status == 403
+    await expect(visitor.page.get_by_text("This page is for whoever runs the place.")).to_be_visible()
+    visitor.errors.clear()  # the browser's own word about the 403
+    await visitor.page.get_by_role("link", name="To the room").click()
+    way = visitor.page.get_by_role("button", name="Operations: how the place does")
+    await visitor.page.locator(".person-button").click()
+    await expect(visitor.page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
+    await expect(way).to_be_hidden()
+    await visitor.page.keyboard.press("Escape")
+    user_id = (await visitor.state())["profile"]["id"]
+    await asyncio.to_thread(room.run, "user", "grant", "--user", str(user_id), "--role", "admin")
+    await visitor.page.locator(".person-button").click()
+    await way.click()
+    await expect(visitor.page.locator(".chip")).to_have_text("live")
+    await expect(visitor.page.locator("#figure-connections")).to_have_text(re.compile(r"\d+"))
+
+
 async def test_the_api_page_is_drawn_from_here_alone(rooms: Rooms, arrive: Arrive) -> None:
     """Swagger UI under the policy of all pages: nothing is refused by it, and nothing comes from elsewhere."""
     visitor = await arrive(rooms[0].url, opens=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from idling_ws.cli import main
 from idling_ws.domain.errors import CODES, InvalidError
-from idling_ws.edge.docs import asyncapi_document, openapi_document, plain_page
+from idling_ws.edge.docs import Docs, asyncapi_document, openapi_document, plain_page, swagger_folder
+from idling_ws.edge.pages import Pages, static_dir
 from idling_ws.edge.routes import add_routes
 from idling_ws.mutations.table import MUTATIONS
 from idling_ws.wire import frames, schemas
@@ -192,6 +195,20 @@ def test_the_command_line_prints_the_same(command: str, document: Any) -> None:
     """Without any server or setting."""
     result = CliRunner().invoke(main, [command])
     assert (result.exit_code, json.loads(result.output)) == (0, json.loads(document()))
+
+
+async def test_without_the_extra_the_list_is_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the policy of all pages; of what the other page is made of nothing is there."""
+    assert swagger_folder() is not None
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert swagger_folder() is None
+    docs = Docs(Pages(static_dir()))
+    response = await docs.page(make_mocked_request("GET", "/api/docs"))
+    assert isinstance(response, web.Response)
+    assert response.text == plain_page()
+    assert "script-src 'self'" in response.headers["Content-Security-Policy"]
+    with pytest.raises(InvalidError):
+        await docs.file(make_mocked_request("GET", "/api/docs/x", match_info={"name": "swagger-ui.css"}))
 
 
 def test_the_plain_page_names_every_route_and_says_how_to_get_the_other() -> None:

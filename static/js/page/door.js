@@ -45,7 +45,7 @@ export class Ways {
 }
 
 /** What else of this place somebody may have been on their way to. */
-const ELSEWHERE = ['/inspector'];
+const ELSEWHERE = ['/inspector', '/admin'];
 
 /** @returns {string} Where somebody wanted to go who was sent to the door first. */
 export function wanted() {

@@ -17,6 +17,8 @@ export class PersonMenu extends View {
   #role = el('span', { class: 'tag' });
   #menu = el('div', { id: 'person-menu', class: 'popover menu', popover: 'auto' });
 
+  #operations = el('button', { type: 'button', class: 'menu-item', hidden: true, onclick: () => location.assign('/admin') }, texts.operations);
+
   build() {
     /** @param {string} text  @param {() => void} run */
     const item = (text, run) =>
@@ -27,6 +29,7 @@ export class PersonMenu extends View {
       item(texts.account, () => this.page.open('account')),
       item(texts.preferences, () => this.page.openDialog('preferences')),
       item(texts.inspector, () => location.assign('/inspector')),
+      this.#operations,
       item(texts.signOut, () => this.page.openDialog('leave')),
     );
     this.append(this.#button, this.#menu);
@@ -43,6 +46,7 @@ export class PersonMenu extends View {
     setText(this.#fullName, name);
     setText(this.#role, words.roles[role]);
     setShown(this.#role, role !== 'member');
+    setShown(this.#operations, role === 'admin');
   }
 }
 

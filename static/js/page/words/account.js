@@ -12,6 +12,7 @@ export const account = {
     profile: 'Profile',
     preferences: 'Preferences',
     inspector: 'Inspector: see the protocol at work',
+    operations: 'Operations: how the place does',
     signOut: 'Sign out',
     leaveGuest: 'A guest account is gone once you sign out.',
     leaveWaiting: (/** @type {number} */ count) => `${plural(count, 'change has', 'changes have')} not been sent yet.`,
