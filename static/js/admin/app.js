@@ -70,7 +70,7 @@ async function begin() {
 
 document.body.append(
   el('a', { class: 'skip', href: '#figures' }, words.skip),
-  el('header', { class: 'admin-top' }, el('h1', {}, words.title), chip, again, el('a', { class: 'button small home', href: '/' }, words.home)),
+  el('header', { class: 'desk-top' }, el('h1', {}, words.title), chip, again, el('a', { class: 'button small home', href: '/' }, words.home)),
   el('main', { class: 'admin' }, figures.element, instances.element, el('div', { class: 'column' }, lookUp.element, new Announce().element), el('div', { class: 'column' }, tail.element, errors.element)),
 );
 draw();

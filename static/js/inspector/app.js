@@ -80,7 +80,7 @@ document.body.append(
   el('a', { class: 'skip', href: '#frames' }, words.skip),
   el(
     'header',
-    { class: 'inspector-top' },
+    { class: 'desk-top' },
     el('h1', {}, words.title),
     chip,
     offline,
