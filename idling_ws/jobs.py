@@ -29,6 +29,7 @@ from idling_ws.store.notices import database_time
 from idling_ws.store.postgres import Database
 from idling_ws.store.retention import Retention
 from idling_ws.store.sessions import SessionStore
+from idling_ws.tasks import Tasks
 from idling_ws.watching.clock_watch import JUMP_S
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class Jobs:
         self._analytics = analytics
         self._error_stats = error_stats
         self._failed = failed
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
         self._answers_since = clock.monotonic()
         self._database_apart: float | None = None
         self._analytics_rest_until = clock.monotonic()
@@ -90,23 +91,19 @@ class Jobs:
 
     def start(self) -> None:
         """Start all jobs."""
-        self._tasks = [
-            asyncio.create_task(self._run(self._look_every_s, self.end_silent_sessions), name="job-time-outs"),
-            asyncio.create_task(self._run(RETENTION_EVERY_S, self.drop_old_rows), name="job-retention"),
-            asyncio.create_task(self._run(announcing.EVERY_S, self._announcing.run), name="job-announcements"),
-            asyncio.create_task(self._run(KEYS_EVERY_S, self._keyring.refresh), name="job-keys"),
-            asyncio.create_task(self._run(SEEN_EVERY_S, self._logins.flush_seen), name="job-logins-seen"),
-            asyncio.create_task(self._run(LOGINS_EVERY_S, self.tell_of_logins), name="job-logins-to-tell"),
-            asyncio.create_task(self._run(POLL_S, self._revocations.poll), name="job-revocations"),
-            asyncio.create_task(self._run(ERRORS_EVERY_S, self._error_stats.flush), name="job-error-stats"),
-            asyncio.create_task(self._run(ANALYTICS_EVERY_S, self.roll_up), name="job-analytics"),
-        ]
+        self._tasks.start(self._run(self._look_every_s, self.end_silent_sessions), "job-time-outs")
+        self._tasks.start(self._run(RETENTION_EVERY_S, self.drop_old_rows), "job-retention")
+        self._tasks.start(self._run(announcing.EVERY_S, self._announcing.run), "job-announcements")
+        self._tasks.start(self._run(KEYS_EVERY_S, self._keyring.refresh), "job-keys")
+        self._tasks.start(self._run(SEEN_EVERY_S, self._logins.flush_seen), "job-logins-seen")
+        self._tasks.start(self._run(LOGINS_EVERY_S, self.tell_of_logins), "job-logins-to-tell")
+        self._tasks.start(self._run(POLL_S, self._revocations.poll), "job-revocations")
+        self._tasks.start(self._run(ERRORS_EVERY_S, self._error_stats.flush), "job-error-stats")
+        self._tasks.start(self._run(ANALYTICS_EVERY_S, self.roll_up), "job-analytics")
 
     async def stop(self) -> None:
         """Stop all jobs and let their leases go."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
         try:
             await self._error_stats.flush()
             await self._leases.give_up()

@@ -13,6 +13,7 @@ import logging
 from idling_ws.delivery.fanout import Fanout
 from idling_ws.domain.errors import UnavailableError
 from idling_ws.store.redis import Keys
+from idling_ws.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -30,17 +31,15 @@ class Acknowledged:
         self._fanout = fanout
         self._keys = keys
         self._newest: dict[int, int] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
 
     def start(self) -> None:
         """Start writing."""
-        self._task = asyncio.create_task(self._run(), name="acknowledged")
+        self._tasks.start(self._run(), "acknowledged")
 
     async def stop(self) -> None:
         """Stop writing."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.stop()
 
     def saw(self, user_id: int, seq: int) -> None:
         """Note that a device of this user has applied everything up to ``seq``."""

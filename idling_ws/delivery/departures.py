@@ -23,6 +23,7 @@ from idling_ws.domain.clock import Clock, from_unix_ms
 from idling_ws.domain.errors import UnavailableError
 from idling_ws.store.redis import Keys
 from idling_ws.store.sessions import SessionStore
+from idling_ws.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -58,17 +59,15 @@ class Departures:
         self._look_every_s = min(LONGEST_LOOK_EVERY_S, self._grace_s / 4)
         # What each instance said last, and since when it has said nothing else, by our own clock.
         self._said: dict[str, tuple[bytes, float]] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
 
     def start(self) -> None:
         """Start looking."""
-        self._task = asyncio.create_task(self._run(), name="departures")
+        self._tasks.start(self._run(), "departures")
 
     async def stop(self) -> None:
         """Stop looking."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.stop()
 
     async def _run(self) -> None:
         while True:

@@ -26,6 +26,7 @@ from idling_ws.domain.clock import Clock
 from idling_ws.domain.errors import UnavailableError
 from idling_ws.store.redis import TIMEOUT_S, Keys, is_cluster, node_url, seeds
 from idling_ws.store.redis_slots import SLOTS, name_owned_by, read_slots, slot_of
+from idling_ws.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Fanout:
         # Channels that are wanted and that no node owns just now.
         self._homeless: set[bytes] = set()
         self._must_look = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
         self._asked = 0
         self._former_reconnects = 0
         self.on_messages: Callable[[list[tuple[bytes, bytes]]], None] = lambda messages: None
@@ -63,13 +64,11 @@ class Fanout:
             return
         with contextlib.suppress(UnavailableError):
             await self._look()
-        self._task = asyncio.create_task(self._keep_looking(), name="fanout-slots")
+        self._tasks.start(self._keep_looking(), "fanout-slots")
 
     async def stop(self) -> None:
         """Close all lines."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.stop()
         await asyncio.gather(*[node.stop() for node in self._nodes.values()])
 
     @property

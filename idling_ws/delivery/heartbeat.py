@@ -19,6 +19,7 @@ from idling_ws.domain.clock import Clock, rfc3339
 from idling_ws.domain.errors import UnavailableError
 from idling_ws.domain.ids import ALL
 from idling_ws.store.log import StreamLog
+from idling_ws.tasks import Tasks
 from idling_ws.wire import frames
 from idling_ws.wire.closing import Close
 from idling_ws.wire.websocket import text_frame
@@ -62,19 +63,17 @@ class Heartbeats:
         self._wheel: Wheel[Beating] = Wheel(clock, self._on_due, tick_s=tick_s, slots=256)
         self._due: list[Beating] = []
         self._is_due = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
 
     def start(self) -> None:
         """Start beating."""
         self._wheel.start()
-        self._task = asyncio.create_task(self._run(), name="heartbeats")
+        self._tasks.start(self._run(), "heartbeats")
 
     async def stop(self) -> None:
         """Stop beating."""
         await self._wheel.stop()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.stop()
 
     def await_hello(self, socket: Beating, timeout_s: float) -> None:
         """Close ``socket`` with 4102 unless it says hello in time."""

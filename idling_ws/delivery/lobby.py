@@ -20,6 +20,7 @@ from idling_ws.domain.errors import JsonObject, UnavailableError
 from idling_ws.domain.rules import LobbyChange
 from idling_ws.store.redis import Keys
 from idling_ws.store.sessions import SessionStore
+from idling_ws.tasks import Tasks
 from idling_ws.wire import frames
 from idling_ws.wire.websocket import text_frame
 
@@ -52,17 +53,15 @@ class Lobby:
         self._left: dict[int, None] = {}
         self._is_dirty = False
         self._last: tuple[int, list[JsonObject]] | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
 
     def start(self) -> None:
         """Start telling."""
-        self._task = asyncio.create_task(self._run(), name="lobby")
+        self._tasks.start(self._run(), "lobby")
 
     async def stop(self) -> None:
         """Stop telling."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.stop()
 
     def watch(self, watcher: Watcher) -> None:
         """Send notices to ``watcher``, the first within a tick."""

@@ -19,6 +19,7 @@ from idling_ws.domain.clock import Clock, unix_ms
 from idling_ws.domain.errors import UnavailableError
 from idling_ws.store.redis import Keys
 from idling_ws.store.sessions import SessionStore
+from idling_ws.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -51,21 +52,17 @@ class Presence:
         self._left: dict[int, int] = {}
         # A goodbye must not be overtaken by an older sign of life.
         self._writing = asyncio.Lock()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
         self.on_left: Callable[[set[int]], None] = lambda user_ids: None
 
     def start(self) -> None:
         """Start writing."""
-        self._tasks = [
-            asyncio.create_task(self._run(REDIS_EVERY_S, self._to_redis), name="presence-redis"),
-            asyncio.create_task(self._run(self.flush_every_s, self.flush), name="presence-database"),
-        ]
+        self._tasks.start(self._run(REDIS_EVERY_S, self._to_redis), "presence-redis")
+        self._tasks.start(self._run(self.flush_every_s, self.flush), "presence-database")
 
     async def stop(self) -> None:
         """Write what is known, then stop."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
         try:
             await self.flush()
         except UnavailableError:

@@ -17,6 +17,7 @@ from idling_ws.store.cache_drops import Drops
 from idling_ws.store.log import Tails
 from idling_ws.store.outbox import Outbox
 from idling_ws.store.redis import Keys
+from idling_ws.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -44,22 +45,18 @@ class Publisher:
         # the sweeper finds nothing any more, everything that is cached of them is dropped.
         self._owed: dict[int, int] = {}
         self._wake = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
         self.published = 0
         self.left_to_sweeper = 0
 
     def start(self) -> None:
         """Start announcing."""
-        self._tasks = [
-            asyncio.create_task(self._run(), name="publisher"),
-            asyncio.create_task(self._run_marks(), name="publisher-marks"),
-        ]
+        self._tasks.start(self._run(), "publisher")
+        self._tasks.start(self._run_marks(), "publisher-marks")
 
     async def stop(self) -> None:
         """Stop, with everything announced that is ready; what cannot be is left to the other instances."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
         while self._pending:
             await self._flush()
         await self._flush_marks()

@@ -19,6 +19,7 @@ from idling_ws.delivery.acknowledged import Acknowledged
 from idling_ws.domain.errors import UnavailableError
 from idling_ws.domain.push import OTHER_TITLE, TITLES, Subscription
 from idling_ws.store.push import CLAIM_S, Due, PushRows
+from idling_ws.tasks import Tasks
 from idling_ws.wire.jsontext import encode
 
 log = logging.getLogger(__name__)
@@ -64,17 +65,15 @@ class Push:
         self._line = line
         self._count = count
         self._slots = asyncio.Semaphore(POSTED_AT_ONCE)
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
 
     def start(self) -> None:
         """Start looking."""
-        self._task = asyncio.create_task(self._run(), name="push")
+        self._tasks.start(self._run(), "push")
 
     async def stop(self) -> None:
         """Stop; what is not settled comes up again on another instance."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.stop()
 
     async def _run(self) -> None:
         while True:

@@ -22,6 +22,7 @@ from idling_ws.delivery.redis_line import Command, RedisLine
 from idling_ws.domain.clock import Clock
 from idling_ws.domain.errors import UnavailableError
 from idling_ws.store.redis import TIMEOUT_S
+from idling_ws.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class RedisNode:
         self._flush_scheduled = False
         self._last_echo = 0.0
         self._sung_at: float | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
         self._lost = asyncio.Event()
         self._delay_s = FIRST_DELAY_S
         self.healthy = False
@@ -82,16 +83,12 @@ class RedisNode:
         self.sing_on(self.canary)
         with contextlib.suppress(OSError):
             await self._open_lines()
-        self._tasks = [
-            asyncio.create_task(self._keep_open(), name="redis-lines"),
-            asyncio.create_task(self._sing(), name="redis-canary"),
-        ]
+        self._tasks.start(self._keep_open(), "redis-lines")
+        self._tasks.start(self._sing(), "redis-canary")
 
     async def stop(self) -> None:
         """Close both lines."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
         self._close_lines()
 
     @property

@@ -22,6 +22,7 @@ from idling_ws.delivery.publisher import Publisher
 from idling_ws.domain.clock import Clock
 from idling_ws.domain.errors import JsonObject
 from idling_ws.store.redis import Keys
+from idling_ws.tasks import Tasks
 from idling_ws.wire import frames
 from idling_ws.wire.websocket import text_frame
 
@@ -67,20 +68,18 @@ class Roster:
         self._tail: list[JsonObject] = []
         self._tail_count = 0
         self._questions: dict[str, tuple[dict[str, list[JsonObject]], asyncio.Event]] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
         self.history: deque[JsonObject] = deque(maxlen=HISTORY)
         """What all instances did together, second by second."""
 
     def start(self) -> None:
         """Begin to tell."""
-        self._task = asyncio.create_task(self._run(), name="roster")
+        self._tasks.start(self._run(), "roster")
 
     async def stop(self) -> None:
         """Say goodbye, and tell no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._say({"kind": "gone"})
+        await self._tasks.stop()
+        self._say({"kind": "gone"})
 
     # -- who watches -----------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from idling_ws.delivery.publisher import Publisher
 from idling_ws.domain.errors import UnavailableError
 from idling_ws.store.cache_drops import Drops
 from idling_ws.store.outbox import Outbox
+from idling_ws.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class Sweeper:
         self._publisher = publisher
         self._fanout = fanout
         self._drops = drops
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
         self._wake = asyncio.Event()
         self._must_compare = False
         self.swept = 0
@@ -46,13 +47,11 @@ class Sweeper:
 
     def start(self) -> None:
         """Start sweeping."""
-        self._task = asyncio.create_task(self._run(), name="sweeper")
+        self._tasks.start(self._run(), "sweeper")
 
     async def stop(self) -> None:
         """Stop sweeping."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.stop()
 
     def compare_soon(self) -> None:
         """Compare the heads of all streams here with the database, now, or as soon as that answers."""

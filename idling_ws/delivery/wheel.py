@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from idling_ws.domain.clock import Clock
+from idling_ws.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -30,17 +31,15 @@ class Wheel(Generic[T]):
         self._slots: list[dict[T, None]] = [{} for _ in range(slots)]
         self._place: dict[T, int] = {}
         self._turn = 0
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
 
     def start(self) -> None:
         """Start turning."""
-        self._task = asyncio.create_task(self._run(), name="wheel")
+        self._tasks.start(self._run(), "wheel")
 
     async def stop(self) -> None:
         """Stop turning."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.stop()
 
     def schedule(self, thing: T, delay_s: float) -> None:
         """Let ``thing`` be due in ``delay_s``, rounded up to a tick; replaces its former time."""

@@ -13,6 +13,8 @@ import logging
 
 from aiohttp import web
 
+from idling_ws.tasks import Tasks
+
 HEAD_S = 10.0
 BODY_S = 10.0
 # What is left of a body after its answer was sent is read for so long.
@@ -29,18 +31,16 @@ class HeadDeadlines:
         self._server = server
         self._head_s = head_s
         self._since: dict[web.RequestHandler, float] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
         self.ended = 0
 
     def start(self) -> None:
         """Begin to look."""
-        self._task = asyncio.create_task(self._run(), name="head-deadlines")
+        self._tasks.start(self._run(), "head-deadlines")
 
     async def stop(self) -> None:
         """Look no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.stop()
 
     async def _run(self) -> None:
         while True:

@@ -13,6 +13,7 @@ from idling_ws.domain.errors import JsonObject
 from idling_ws.edge.addresses import Addresses
 from idling_ws.edge.admission import Admission, comeback_ms
 from idling_ws.edge.parts import Parts
+from idling_ws.tasks import Tasks
 from idling_ws.wire.closing import Close
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Sockets:
         self.admission.on_lag = parts.metrics.loop_lag.observe
         self._all: dict[DeviceSocket, None] = {}
         self._by_user: dict[int, list[Device]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._none_left = asyncio.Event()
         self._none_left.set()
 
@@ -77,9 +78,7 @@ class Sockets:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` as a task that is kept until it ends."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(work, "sockets")
 
     def add(self, socket: DeviceSocket) -> None:
         """Count a socket that has just connected, and entered by its address."""
@@ -170,9 +169,7 @@ class Sockets:
 
     async def close(self) -> None:
         """End what is still running."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
 
 
 SOCKETS: web.AppKey[Sockets] = web.AppKey("sockets", Sockets)

@@ -17,6 +17,7 @@ import logging
 from idling_ws.domain.clock import Clock
 from idling_ws.domain.errors import RateLimitError
 from idling_ws.store.quotas import Quotas
+from idling_ws.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -38,18 +39,16 @@ class Allowances:
         self._held: dict[int, float] = {}
         self._wake = asyncio.Event()
         self._forget_at = clock.monotonic() + WINDOW_S
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
         self.refused = 0
 
     def start(self) -> None:
         """Begin to settle."""
-        self._task = asyncio.create_task(self._run(), name="allowances")
+        self._tasks.start(self._run(), "allowances")
 
     async def stop(self) -> None:
         """Stop settling: what is still owed is let go."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.stop()
 
     def spend(self, user_id: int) -> None:
         """Let one mutation in. Raises ``RateLimitError`` while its user has had too many."""

@@ -29,6 +29,7 @@ from idling_ws.domain.rules import LobbyChange
 from idling_ws.mutations.batch import Batch, Committed, Job, Settled, disjoint, ending
 from idling_ws.store.commit import Ask, Opened, commit_batch, find_users, open_batch
 from idling_ws.store.postgres import Connection, Database, LockTimeoutError, UniqueViolationError
+from idling_ws.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class Committer:
         self._queues: dict[int, deque[Job]] = {}
         self._ready: deque[int] = deque()
         self._wake = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
         self._unsettled = 0
         self._all_settled = asyncio.Event()
         self._all_settled.set()
@@ -74,8 +75,9 @@ class Committer:
 
     def start(self) -> None:
         """Start the lanes."""
-        self._tasks = [asyncio.create_task(self._run_lane(), name=f"lane-{n}") for n in range(self._lane_count)]
-        self._tasks.append(asyncio.create_task(self._expire(), name="lanes-expiry"))
+        for n in range(self._lane_count):
+            self._tasks.start(self._run_lane(), f"lane-{n}")
+        self._tasks.start(self._expire(), "lanes-expiry")
 
     async def drain(self, timeout_s: float) -> None:
         """Take nothing new, and wait until everything submitted is settled, ``timeout_s`` at most."""
@@ -88,9 +90,7 @@ class Committer:
 
     async def stop(self) -> None:
         """Stop the lanes; what still waits is answered ``unavailable``."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
         for queue in self._queues.values():
             for job in queue:
                 self._settle(job, UnavailableError())

@@ -17,6 +17,7 @@ from idling_ws.domain.emoji import Emoji, EmojiId
 from idling_ws.domain.errors import UnavailableError
 from idling_ws.services.emoji_search import EmojiSearch
 from idling_ws.store.catalogue_tables import CatalogueTables
+from idling_ws.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class SharedEmojis:
         self._known: dict[EmojiId, Emoji] = {}
         self._revision = -1
         self._look = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
         self.on_revision: Callable[[int], None] = lambda revision: None
         """What everybody may use is another than before: nothing older counts any more."""
 
@@ -49,13 +50,11 @@ class SharedEmojis:
         """Load them; a database that is away does not stop us here."""
         with contextlib.suppress(UnavailableError):
             await self.refresh()
-        self._task = asyncio.create_task(self._run(), name="shared-emojis")
+        self._tasks.start(self._run(), "shared-emojis")
 
     async def stop(self) -> None:
         """Look no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.stop()
 
     def look_again(self) -> None:
         """Look at once: something may have changed."""

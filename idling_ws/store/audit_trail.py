@@ -24,6 +24,7 @@ from idling_ws.domain.ids import ALL
 from idling_ws.store.audit import AuditRow
 from idling_ws.store.commit import Ask, Change, commit_batch, open_batch
 from idling_ws.store.postgres import Database
+from idling_ws.tasks import Tasks
 from idling_ws.wire.jsontext import encode
 
 log = logging.getLogger(__name__)
@@ -75,20 +76,18 @@ class AuditTrail:
         self._waiting: deque[tuple[Event, asyncio.Future[None] | None]] = deque()
         self._windows: dict[tuple[str, str], _Window] = {}
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
         self._prepare_at = clock.monotonic()
         self.dropped = 0
 
     def start(self) -> None:
         """Begin to write."""
         self._wake.set()
-        self._task = asyncio.create_task(self._run(), name="audit-trail")
+        self._tasks.start(self._run(), "audit-trail")
 
     async def stop(self) -> None:
         """Write what waits, then end."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.stop()
         self._sum_up(float("inf"))
         with contextlib.suppress(UnavailableError):
             while self._waiting:

@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 from idling_ws.domain.clock import Clock
 from idling_ws.domain.errors import UnavailableError
 from idling_ws.store.postgres import Connection, Database, Params, Row
+from idling_ws.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +178,7 @@ class Replicas:
             Replica(url, epoch, self._positions, max_lag_s=max_lag_s, max_size=primary.max_size) for url in urls
         ]
         self._turns = itertools.count()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
         self.reads = 0
         self.left_to_primary = 0
 
@@ -188,16 +189,12 @@ class Replicas:
         if self.all:
             await self._note_primary()
             await asyncio.gather(*[replica.look() for replica in self.all])
-            self._tasks = [
-                asyncio.create_task(self._repeat(work), name="replica-look")
-                for work in (self._note_primary, *[replica.look for replica in self.all])
-            ]
+            for work in (self._note_primary, *[replica.look for replica in self.all]):
+                self._tasks.start(self._repeat(work), "replica-look")
 
     async def stop(self) -> None:
         """Look no more, and close every connection."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
         await self._heads.stop()
         for replica in self.all:
             await replica.close()

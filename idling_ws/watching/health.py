@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from idling_ws.domain.clock import Clock
 from idling_ws.domain.notices import CANARY_DEAF, CLOCK_JUMP, DATABASE_AWAY, DISK_FULL, ERRORS_MANY, REPLICA_AWAY
+from idling_ws.tasks import Tasks
 from idling_ws.watching.clock_watch import ClockWatch
 from idling_ws.watching.disk import DiskWatch
 from idling_ws.wire import frames
@@ -91,7 +92,7 @@ class Health:
         self._told = self._abilities()
         self._looks = 0
         self._database_away_at = float("-inf")
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
         self.notice: bytes | None = None
         """What a device that comes in is told, where there is something to tell."""
         self.on_change: Callable[[str, bytes], None] = lambda topic, notice: None
@@ -101,13 +102,11 @@ class Health:
         """Look once, and go on looking."""
         await self.disk.look()
         self.look()
-        self._task = asyncio.create_task(self._run(), name="health")
+        self._tasks.start(self._run(), "health")
 
     async def stop(self) -> None:
         """Stop looking."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.stop()
 
     async def _run(self) -> None:
         while True:

@@ -30,6 +30,7 @@ from idling_ws.store.announcements import audience_after
 from idling_ws.store.leases import Leases
 from idling_ws.store.postgres import Database
 from idling_ws.store.redis import Keys
+from idling_ws.tasks import Tasks
 from idling_ws.watching.health import Health
 from idling_ws.watching.webhook import Taken, Webhook
 
@@ -71,23 +72,18 @@ class Notices:
         self._webhook = webhook
         self._has_reported = False
         self._rounds = 0
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
         self._direct: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start telling."""
         self._health.on_condition = self.on_condition
-        self._tasks = [
-            asyncio.create_task(self._run(self.tell), name="notices"),
-            asyncio.create_task(self._run(self.post), name="notices-posts"),
-        ]
+        self._tasks.start(self._run(self.tell), "notices")
+        self._tasks.start(self._run(self.post), "notices-posts")
 
     async def stop(self) -> None:
         """Stop. What has yet to be told is told by another instance, or by the next life of this one."""
-        tasks = [*self._tasks, *([] if self._direct is None else [self._direct])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.stop()
         if self._has_reported:
             # What was wrong with it is wrong no more. Who is killed instead is forgotten with time.
             with contextlib.suppress(UnavailableError, TimeoutError):
@@ -167,7 +163,7 @@ class Notices:
         """Hear of a fault of this instance that began to last, or ended."""
         is_busy = self._direct is not None and not self._direct.done()
         if kind == DATABASE_AWAY and begins and self._webhook is not None and not is_busy:
-            self._direct = asyncio.create_task(self._post_directly(kind, since), name="notices-direct")
+            self._direct = self._tasks.start(self._post_directly(kind, since), "notices-direct")
 
     async def posted_directly(self) -> None:
         """Wait until what could not go through the database is posted, or given up."""
