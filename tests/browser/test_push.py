@@ -128,6 +128,7 @@ async def test_what_stands_in_its_way_is_said(rooms: Rooms, arrive: Arrive) -> N
     await expect(_state(visitor)).to_contain_text("could not reach its push service, so it is off")
     await expect(_switch(visitor)).not_to_be_checked()
     await expect(visitor.troubles).to_have_count(0)
+    await visitor.is_settled()
     assert not (await visitor.state())["preferences"].get("push")
 
 
@@ -147,6 +148,7 @@ async def test_who_is_away_is_told(pushing_room: Instance, push_service: PushSer
     await expect(
         visitor.change("Tell this device").and_(visitor.page.locator("[data-delivery=confirmed]"))
     ).to_have_count(3)
+    await visitor.is_settled()
     state = await visitor.state()
     assert state["preferences"]["push"] is True
     # Somewhere else in the same browser: no page of ours is open.
