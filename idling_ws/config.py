@@ -206,8 +206,8 @@ class _Reader:
             max_connections_per_user=self._integer("MAX_CONNECTIONS_PER_USER", 20, 1, 1_000_000),
             max_connections_per_address=self._integer("MAX_CONNECTIONS_PER_ADDRESS", 1000, 1, 1_000_000),
             max_connections=self._integer("MAX_CONNECTIONS", 100_000, 1, 10_000_000),
-            max_arriving=self._integer("MAX_ARRIVING", 500, 1, 1_000_000),
-            max_lag_ms=self._number("MAX_LAG_MS", 500, 1, 60_000),
+            max_arriving=self._integer("MAX_ARRIVING", 2000, 1, 1_000_000),
+            max_lag_ms=self._number("MAX_LAG_MS", 1000, 1, 60_000),
             http_rate_per_min=http_rate_per_min,
             mutations_per_min=self._integer(
                 "MUTATIONS_PER_MIN", max(10 * http_rate_per_min, int(300 * messages_per_s)), 1, 10**11

@@ -75,10 +75,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("MAX_CONNECTIONS", "100000", "Sockets of one instance; beyond, 503 before the upgrade."),
     Setting(
         "MAX_ARRIVING",
-        "500",
+        "2000",
         "Devices between hello and welcome on one instance; beyond, 4100, or 503 for an event stream.",
     ),
-    Setting("MAX_LAG_MS", "500", "Once the event loop is later than this for a second, newcomers and reads get 503."),
+    Setting(
+        "MAX_LAG_MS",
+        "1000",
+        "Once the event loop was later than this at four looks in a row, newcomers and reads over HTTP get 503.",
+    ),
     Setting(
         "HTTP_RATE_PER_MIN", "600", "Requests a minute of a user over all instances; of an address without one a fifth."
     ),
