@@ -108,7 +108,16 @@ class _Link(psycopg2.extensions.connection):
 
 
 class _Watched(aiopg.Connection):
-    """A connection that closes itself once its server has gone, in use or not."""
+    """A connection that closes itself once its server has gone, in use or not; and only once."""
+
+    _is_over = False
+
+    def _close(self) -> None:
+        # A second time its descriptor's number may be somebody else's: a client's, of which uvloop would
+        # complain, or another connection's, which nobody would watch any more.
+        if not self._is_over:
+            self._is_over = True
+            super()._close()
 
     @staticmethod
     def _ready(weak_self: Any) -> None:

@@ -14,6 +14,7 @@ import uvloop
 
 from idling_ws.domain.errors import UnavailableError
 from idling_ws.store.postgres import Database, LockTimeoutError, UniqueViolationError
+from tests.support.rows import run_sql
 from tests.support.servers import PostgresServer
 
 # Far beyond every deadline: only a caller that hangs takes so long.
@@ -157,6 +158,34 @@ def test_a_server_that_turned_read_only_is_unavailable_and_left(postgres: Postgr
             with pytest.raises(UnavailableError):
                 await connection.run("CREATE TABLE nothing ()")
             assert connection.closed
+
+    with_database(postgres.url, work)
+
+
+def test_a_connection_is_closed_once_and_what_has_its_number_then_is_left_alone(postgres: PostgresServer) -> None:
+    """An idle one whose server went lies in the pool: the loop may have given its descriptor to a client by then."""
+
+    async def work(database: Database) -> None:
+        ends: list[asyncio.StreamWriter] = []
+        server = await asyncio.start_server(lambda reader, writer: ends.append(writer), "127.0.0.1", 0)
+        async with database.connection() as connection, database.connection() as other:
+            pid = (await connection.run("SELECT pg_backend_pid()"))[0][0]
+            number, link = connection._conn._fileno, connection._conn
+            # Given back last, so that it is what is taken next.
+            database.release(other)
+            database.release(connection)
+        await asyncio.to_thread(run_sql, postgres.url, "SELECT pg_terminate_backend(%s)", pid)
+        while not link.closed:
+            await asyncio.sleep(0.01)
+        while number not in [end.get_extra_info("socket").fileno() for end in ends]:
+            ends.append((await asyncio.open_connection(*server.sockets[0].getsockname()))[1])
+            await asyncio.sleep(0)
+            assert len(ends) < 100, "something else has its number"
+        assert await outcome(database) == "done"
+        for end in ends:
+            assert not end.is_closing()
+            end.close()
+        server.close()
 
     with_database(postgres.url, work)
 
