@@ -157,7 +157,7 @@ async def test_people_and_operators_are_told(frail_pair: Pair, frail_url: str, f
         frail_postgres.kill()
         try:
             await told_of_saving(device, can=False)
-            refused = await device.mutate("profile.update", {"bio": "not now"})
+            refused = await device.verdict(device.ask("profile.update", {"bio": "not now"}))
             assert (refused["status"], refused["error"]["code"]) == ("error", "unavailable")
             read = await call(a.url, "GET", "/api/preferences", token=me.token)
             assert (read.status, read.json.get("stale")) == (200, True)

@@ -95,7 +95,7 @@ async def test_a_row_that_somebody_holds_delays_nobody_for_long(place: Place) ->
         ):
             cursor.execute("SELECT FROM streams WHERE user_id = %s FOR UPDATE", (login.user_id,))
             async with asyncio.timeout(PATIENCE_S):
-                refused = await device.mutate("profile.update", {"bio": "later"}, mid="m1")
+                refused = await device.verdict(device.ask("profile.update", {"bio": "later"}, mid="m1"))
             assert refused["status"] == "error"
             assert refused["error"]["retryable"]
         async with asyncio.timeout(PATIENCE_S):

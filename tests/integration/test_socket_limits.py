@@ -228,7 +228,7 @@ async def test_sockets_stay_while_the_database_does_not_answer(tight: Instance, 
     async with await connect(tight.url, guest.token) as device, speaking(device):
         with locked(url, "streams"):
             assert (await device.expect("heartbeat", stale=True))["cursor"] == device.cursor
-            answer = await device.mutate("profile.update", {"bio": "not now"}, mid="m1")
+            answer = await device.verdict(device.ask("profile.update", {"bio": "not now"}, mid="m1"))
             assert is_error(answer["error"], "unavailable")
             assert answer["error"]["retryable"] is True
             newcomer = await upgrade(tight.url)
@@ -237,7 +237,9 @@ async def test_sockets_stay_while_the_database_does_not_answer(tight: Instance, 
             assert (bye["code"], bye["reason"]) == (4100, "overloaded")
             assert 1000 <= bye["retry_ms"] <= 60_000
             assert (await newcomer.expect_close()).code == 4100
-        assert (await device.mutate("profile.update", {"bio": "not now"}, mid="m1"))["status"] == "confirmed"
+        assert (await device.verdict(device.ask("profile.update", {"bio": "not now"}, mid="m1")))[
+            "status"
+        ] == "confirmed"
 
 
 async def test_a_defect_is_internal_and_shows_nothing(tight: Instance, guest: Login) -> None:

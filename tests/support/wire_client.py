@@ -32,6 +32,8 @@ __all__ = [
     "upgrade",
 ]
 
+TRIES = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Login:
@@ -176,8 +178,16 @@ class Device(Wire):
         return self._verdicts.pop(mid)
 
     async def mutate(self, name: str, args: JsonObject, **more: Any) -> JsonObject:
-        """Send a mutation and return its verdict."""
-        return await self.verdict(self.ask(name, args, **more))
+        """Send a mutation and return its verdict.
+
+        What a busy machine could not do in time was not consumed: it is sent again, as by any client.
+        """
+        mid = more.pop("mid", None) or f"m-{uuid4().hex}"
+        for _ in range(TRIES):
+            verdict = await self.verdict(self.ask(name, args, mid=mid, **more))
+            if verdict["status"] != "error" or verdict["error"]["code"] not in {"unavailable", "timeout"}:
+                break
+        return verdict
 
 
 async def connect(base: str, token: str | None, cursor: str | None = None, **how: Any) -> Device:
