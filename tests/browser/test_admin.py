@@ -100,6 +100,10 @@ async def test_an_admin_finds_the_way_from_the_room_and_nobody_else_is_shown_it(
     await visitor.page.keyboard.press("Escape")
     user_id = (await visitor.state())["profile"]["id"]
     await asyncio.to_thread(room.run, "user", "grant", "--user", str(user_id), "--role", "admin")
+    async with asyncio.timeout(60):
+        # The room may show what somebody is a moment before each instance goes by it: two seconds are promised.
+        while (await visitor.context.request.get(f"{room.url}/admin", max_redirects=0)).status != 200:
+            await asyncio.sleep(0.2)
     await visitor.page.locator(".person-button").click()
     await way.click()
     await expect(visitor.page.locator(".chip")).to_have_text("live")
