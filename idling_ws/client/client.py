@@ -151,7 +151,7 @@ class IdlingClient:
         """Begin to connect, without waiting for it."""
         if self._http is None:
             self._http = aiohttp.ClientSession()
-        self._exchange = Exchange(self._core, self._hooks, self._token_source)
+        self._exchange = Exchange(self._core, self._hooks, None if self._token_source is None else self._fetch_token)
         self._runner = asyncio.create_task(self._run())
 
     async def close(self) -> None:
@@ -269,10 +269,16 @@ class IdlingClient:
         self._token = None
         return stale
 
+    async def _fetch_token(self) -> str:
+        """Fetch a fresh token, for the line and for what goes beside it from now on."""
+        assert self._token_source is not None  # noqa: S101 - asked by whoever calls
+        self._token = await self._token_source()
+        return self._token
+
     async def _line(self, exchange: Exchange, transport: str) -> Ending:
         self._token_is_new = self._token is None
         if self._token is None and self._token_source is not None:
-            self._token = await self._token_source()
+            await self._fetch_token()
         self._hooks.connecting(transport, self.url, self.cursor)
         assert self._http is not None  # noqa: S101 - start() made it
         if transport == SOCKET:

@@ -33,6 +33,7 @@ class Switches:
     # Run the mutation, then cut the line instead of telling.
     cut_after_commit: int = 0
     void_cursors: bool = False
+    token_expires_in_s: float | None = None
     tokens: dict[str, int] = field(default_factory=dict)
 
 
@@ -228,6 +229,8 @@ class MemoryServer:
             "heartbeat_s": 25,
             "limits": LIMITS,
         }
+        if self.switches.token_expires_in_s is not None:
+            welcome["token_expires_in_s"] = self.switches.token_expires_in_s
         if after is None:
             welcome["state"] = user.state
             welcome["reason"] = "new" if cursor is None else "expired"

@@ -300,3 +300,22 @@ async def test_a_repeat_over_another_transport_gets_the_same_verdict(server: Mem
         )
     assert len(server.users[user].entries) == 1
     assert {verdicts[0].status, verdicts[1].status, verdicts[2][0]["status"]} == {"confirmed"}
+
+
+async def test_a_token_that_was_renewed_on_the_socket_serves_beside_it(server: MemoryServer) -> None:
+    """The first one runs out while the socket stays: what goes over REST then must not carry it."""
+    (url,) = await server.start()
+    user, token = server.new_user()
+    tokens = iter([token, "renewed"])
+
+    async def fetch() -> str:
+        return next(tokens)
+
+    server.switches.token_expires_in_s = 0.5
+    async with IdlingClient(url, token=fetch, transports=("ws",)) as client:
+        async with asyncio.timeout(PATIENCE_S):
+            while {"type": "refresh", "token": "renewed"} not in server.frames:
+                await server.seen.wait()
+        server.switches.tokens = {"renewed": user}
+        wire = {"mid": "m1", "name": "session.start", "args": {"activity": "tea"}}
+        assert [verdict["status"] for verdict in await client.rest.mutations([wire])] == ["confirmed"]
