@@ -70,7 +70,7 @@ async def measure_broadcast(place: Place, salt: str, in_flight: int) -> float:
                             "type": "mutate",
                             "mid": f"{salt}-a-{number}",
                             "name": "announcement.publish",
-                            "args": {"title": "x" * 40, "level": "info", "expires_at": "2020-01-01T00:00:00Z"},
+                            "args": {"title": "x" * 40, "level": "info"},
                         }
                     )
                 )
