@@ -66,7 +66,7 @@ lock: $(DEV)  ## make the lock files anew from setup.cfg (UPGRADE=--upgrade for 
 		--constraints requirements.lock --output-file requirements-dev.lock
 
 clean:  ## remove what was made here, the environment included; the data in var/ stays
-	rm -rf $(VENV) node_modules build dist reports *.egg-info .coverage* .hypothesis
+	rm -rf $(VENV) .peers node_modules build dist reports *.egg-info .coverage* .hypothesis
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
