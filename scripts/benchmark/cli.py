@@ -153,7 +153,7 @@ async def _memory(place: Place, running: list[RunningPeer], connections: int, re
 
 
 @click.command()
-@click.option("--only", multiple=True, help=f"One of {', '.join(MEASURES)}, stores, memory; several times.")
+@click.option("--only", multiple=True, help=f"One of {', '.join(MEASURES)}, stores, memory, growth; several times.")
 @click.option("--runs", default=5, show_default=True)
 @click.option("--connections", default=5000, show_default=True, help="For memory and heartbeats.")
 @click.option("--quick", is_flag=True, help="One run and 1,000 connections: for a look.")
@@ -178,6 +178,7 @@ def main(
     """Measure what the product costs, beside others that do the same work."""
     if quick:
         runs, connections = QUICK_RUNS, QUICK_CONNECTIONS
+    growth = growth or "growth" in only
     order = Order(only, runs, connections, peers, growth, against.resolve() if against else None, minutes)
     results = uvloop.run(run(order))
     click.echo("\n\n".join([*tables(results), results.about, *[f"Left out: {words}" for words in results.left_out]]))

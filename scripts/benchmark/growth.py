@@ -94,7 +94,7 @@ async def _latency(place: Place, results: Results, runs: int, salt: str, announc
     middles: list[float] = []
     slow: list[float] = []
     for turn in range(runs):
-        devices = [await place.a.connect(token) for token in place.tokens[: 4 * SENDERS]]
+        devices = await place.a.connect_all(place.tokens[: 4 * SENDERS])
 
         async def send(index: int, count: int, every_s: float, took: list[float], name: str) -> None:
             device = devices[index]  # noqa: B023 -- awaited before the next turn

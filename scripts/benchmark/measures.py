@@ -35,7 +35,7 @@ QUESTION = orjson.dumps({"type": "mutate", "mid": "m", "name": "nothing.at_all",
 
 async def measure_refused(place: Place, salt: str) -> float:
     """A round trip without the database: a mutation that does not exist."""
-    devices = [await place.a.connect(token) for token in place.tokens[:ASKERS]]
+    devices = await place.a.connect_all(place.tokens[:ASKERS])
     cost = await ask(place.a, devices, QUESTION)
     await leave(devices)
     return cost
@@ -43,8 +43,8 @@ async def measure_refused(place: Place, salt: str) -> float:
 
 async def measure_mutation(place: Place, salt: str, users: int = 50) -> float:
     """A durable mutation, confirmed to its sender and delivered to one more device."""
-    senders = [await place.a.connect(token) for token in place.tokens[:users]]
-    others = [await place.a.connect(token) for token in place.tokens[:users]]
+    senders = await place.a.connect_all(place.tokens[:users])
+    others = await place.a.connect_all(place.tokens[:users])
     each = 6000 // users
 
     async def send(index: int, device: Device) -> None:
@@ -63,7 +63,7 @@ async def measure_mutation(place: Place, salt: str, users: int = 50) -> float:
 
 async def measure_broadcast(place: Place, salt: str, in_flight: int, listeners: int = 1000, entries: int = 40) -> float:
     """One entry of the shared stream to many sockets, committed by the other instance, per delivery."""
-    devices = [await place.a.connect(token) for token in place.tokens[:listeners]]
+    devices = await place.a.connect_all(place.tokens[:listeners])
     admin = await place.b.connect(place.admin_token)
 
     def publish(number: int) -> None:
@@ -78,7 +78,7 @@ async def measure_broadcast(place: Place, salt: str, in_flight: int, listeners: 
 
 async def measure_push(place: Place, salt: str, users: int = 1000) -> float:
     """Entries of other instances to single users drawn by lot, 256 in flight, per delivery on this one."""
-    devices = [await place.a.connect(token) for token in place.tokens[:users]]
+    devices = await place.a.connect_all(place.tokens[:users])
     heads: dict[int, int] = {}
     for device in devices:
         welcome = orjson.loads(device.first)
@@ -99,7 +99,7 @@ async def measure_push(place: Place, salt: str, users: int = 1000) -> float:
 
 async def sample_entry(place: Place, salt: str) -> bytes:
     """Return an entry as it is, of somebody whom nothing is measured of."""
-    device = await place.b.connect(place.tokens[-1])
+    device = await place.b.connect(place.admin_token)
     device.send(mutate(0, 0, salt))
     await device.until(2)
     device.send(mutate(1, 0, salt))
@@ -111,8 +111,8 @@ async def sample_entry(place: Place, salt: str) -> bytes:
 async def measure_relayed(place: Place, salt: str) -> float:
     """The same from a real instance, which commits each: as slowly as that goes, with what an instance does anyway."""
     count, each = 200, 20
-    devices = [await place.a.connect(token) for token in place.tokens[:count]]
-    senders = [await place.b.connect(token) for token in place.tokens[:count]]
+    devices = await place.a.connect_all(place.tokens[:count])
+    senders = await place.b.connect_all(place.tokens[:count])
 
     async def send(index: int) -> None:
         for number in range(each):
@@ -130,7 +130,7 @@ async def measure_relayed(place: Place, salt: str) -> float:
 
 async def measure_connect(place: Place, salt: str) -> float:
     """Connect, authenticate, hello, welcome: resumed, nothing missed."""
-    first = [await place.a.connect(token) for token in place.tokens[:100]]
+    first = await place.a.connect_all(place.tokens[:100])
     cursors = [orjson.loads(device.first)["cursor"] for device in first]
     for device in first:
         device.close()
@@ -156,12 +156,9 @@ async def measure_memory(place: Place, count: int) -> tuple[float, float]:
     try:
         async with aiohttp.ClientSession() as session:
             await instance.ready(session)
-        warm = [await instance.connect(token) for token in place.tokens[:20]]
+        warm = await instance.connect_all(place.tokens[:20])
         before = instance.rss_kib()
-        devices: list[Device] = []
-        for start in range(0, count, 50):
-            tokens = [place.tokens[n % len(place.tokens)] for n in range(start, min(count, start + 50))]
-            devices += await asyncio.gather(*[instance.connect(token) for token in tokens])
+        devices = await instance.connect_all([place.tokens[n % len(place.tokens)] for n in range(count)])
         await asyncio.sleep(2)
         memory = (instance.rss_kib() - before) / count
         cpu, started = instance.cpu_s(), time.monotonic()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from scripts.benchmark.device import Device
 ROOT = Path(__file__).resolve().parents[2]
 SERVER_CORE, OTHER_CORE = 0, 1
 PORT = 18080
+AT_ONCE = 50
 TICKS = os.sysconf("SC_CLK_TCK")
 SETTINGS = {
     "IDLING_SECRET_KEY": "benchmark-benchmark-benchmark-benchmark",
@@ -88,6 +89,13 @@ class Instance:
         device.send(orjson.dumps(hello))
         await device.until(1)
         return device
+
+    async def connect_all(self, tokens: Sequence[str]) -> list[Device]:
+        """Connect them all, some at once."""
+        devices: list[Device] = []
+        for start in range(0, len(tokens), AT_ONCE):
+            devices += await asyncio.gather(*map(self.connect, tokens[start : start + AT_ONCE]))
+        return devices
 
 
 @dataclass(slots=True)
