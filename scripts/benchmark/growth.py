@@ -35,18 +35,22 @@ INSERT INTO streams (user_id, seq) SELECT id, %s FROM people"""
 
 async def measure_growth(place: Place, results: Results, runs: int, salt: str, announce: Announce) -> None:
     """Add the rows of growth over sockets, over rows, and the latency at half of what an instance can do."""
-    await _over_sockets(place, results, runs, salt, announce)
     await _latency(place, results, runs, salt, announce)
+    await _over_sockets(place, results, runs, salt, announce)
     await _over_rows(place, results, runs, salt, announce)
 
 
 async def _over_sockets(place: Place, results: Results, runs: int, salt: str, announce: Announce) -> None:
+    """Beyond what so many sockets cost without a delivery, or a slow machine would let the many look dear."""
     counts = [count for count in SOCKETS if count <= len(place.tokens)]
     rounds: list[tuple[str, Callable[[int, str], Awaitable[float]]]] = [
-        ("entry from another instance to a single user", lambda count, turn: measure_push(place, turn, count)),
+        (
+            "entry from another instance to a single user",
+            lambda count, turn: measure_push(place, turn, count, beyond_idle=True),
+        ),
         (
             "broadcast, 4 in flight, per delivery",
-            lambda count, turn: measure_broadcast(place, turn, 4, count, max(20, 40_000 // count)),
+            lambda count, turn: measure_broadcast(place, turn, 4, count, max(20, 40_000 // count), beyond_idle=True),
         ),
     ]
     costs: dict[tuple[str, int], list[float]] = {(name, count): [] for name, _ in rounds for count in counts}

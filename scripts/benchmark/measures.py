@@ -14,7 +14,7 @@ from idling_ws.store.redis import Keys
 from scripts.benchmark.announcer import SLICE, Announcer, Publisher
 from scripts.benchmark.device import Device
 from scripts.benchmark.place import PORT, SERVER_CORE, Instance, Place
-from scripts.benchmark.rounds import ASKERS, Window, ask, broadcast, cost_us, leave
+from scripts.benchmark.rounds import ASKERS, Window, ask, broadcast, cost_us, idle_share, leave
 
 SLICES = 5
 IN_FLIGHT = 256
@@ -61,7 +61,9 @@ async def measure_mutation(place: Place, salt: str, users: int = 50) -> float:
     return cost
 
 
-async def measure_broadcast(place: Place, salt: str, in_flight: int, listeners: int = 1000, entries: int = 40) -> float:
+async def measure_broadcast(
+    place: Place, salt: str, in_flight: int, listeners: int = 1000, entries: int = 40, *, beyond_idle: bool = False
+) -> float:
     """One entry of the shared stream to many sockets, committed by the other instance, per delivery."""
     devices = await place.a.connect_all(place.tokens[:listeners])
     admin = await place.b.connect(place.admin_token)
@@ -71,12 +73,13 @@ async def measure_broadcast(place: Place, salt: str, in_flight: int, listeners: 
         message = {"type": "mutate", "mid": f"{salt}-a-{number}", "name": "announcement.publish", "args": args}
         admin.send(orjson.dumps(message))
 
-    cost = await broadcast(place.a, devices, publish, in_flight, entries)
+    idle = await idle_share(place.a) if beyond_idle else 0.0
+    cost = await broadcast(place.a, devices, publish, in_flight, entries, idle)
     await leave([*devices, admin])
     return cost
 
 
-async def measure_push(place: Place, salt: str, users: int = 1000) -> float:
+async def measure_push(place: Place, salt: str, users: int = 1000, *, beyond_idle: bool = False) -> float:
     """Entries of other instances to single users drawn by lot, 256 in flight, per delivery on this one."""
     devices = await place.a.connect_all(place.tokens[:users])
     heads: dict[int, int] = {}
@@ -89,9 +92,10 @@ async def measure_push(place: Place, salt: str, users: int = 1000) -> float:
     announcer = Announcer(place.database_url, publisher, Keys(epoch), heads, sample)
     window = Window(devices, IN_FLIGHT, announcer.send)
     costs: list[float] = []
+    idle = await idle_share(place.a) if beyond_idle else 0.0
     for _ in range(SLICES):
         await asyncio.to_thread(announcer.commit, SLICE)
-        costs.append(await cost_us(place.a, SLICE, window.run(SLICE)))
+        costs.append(await cost_us(place.a, SLICE, window.run(SLICE), idle))
     publisher.close()
     await leave(devices)
     return statistics.fmean(costs)

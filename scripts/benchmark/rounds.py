@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ from scripts.benchmark.device import Device
 ASKERS, QUESTIONS = 50, 200
 # A peer that cannot do a round in this time is left out of it.
 TIMEOUT_S = 120.0
+IDLE_S = 5.0
 
 
 class Metered(Protocol):
@@ -20,12 +22,23 @@ class Metered(Protocol):
         """CPU seconds used so far."""
 
 
-async def cost_us(server: Metered, operations: int, work: Awaitable[Any]) -> float:
-    """Return the CPU microseconds of ``server`` per operation while ``work`` ran. Raises ``TimeoutError``."""
-    before = server.cpu_s()
+async def cost_us(server: Metered, operations: int, work: Awaitable[Any], idle: float = 0.0) -> float:
+    """Return the CPU microseconds of ``server`` per operation while ``work`` ran. Raises ``TimeoutError``.
+
+    ``idle``: the share of a core that it would have used anyway.
+    """
+    before, started = server.cpu_s(), time.monotonic()
     async with asyncio.timeout(TIMEOUT_S):
         await work
-    return (server.cpu_s() - before) / operations * 1e6
+    anyway_s = idle * (time.monotonic() - started)
+    return (server.cpu_s() - before - anyway_s) / operations * 1e6
+
+
+async def idle_share(server: Metered) -> float:
+    """Return the share of a core that ``server`` uses while nothing is asked of it."""
+    before, started = server.cpu_s(), time.monotonic()
+    await asyncio.sleep(IDLE_S)
+    return (server.cpu_s() - before) / (time.monotonic() - started)
 
 
 async def leave(devices: Sequence[Device]) -> None:
@@ -47,7 +60,12 @@ async def ask(server: Metered, devices: Sequence[Device], question: bytes) -> fl
 
 
 async def broadcast(
-    server: Metered, devices: Sequence[Device], publish: Callable[[int], None], in_flight: int, entries: int
+    server: Metered,
+    devices: Sequence[Device],
+    publish: Callable[[int], None],
+    in_flight: int,
+    entries: int,
+    idle: float = 0.0,
 ) -> float:
     """So many entries to all devices, ``in_flight`` at once; ``publish`` sends the one of that number."""
 
@@ -59,7 +77,7 @@ async def broadcast(
                 publish(number)
             await asyncio.gather(*[device.until(had + count) for had, device in zip(before, devices, strict=True)])
 
-    return await cost_us(server, entries * len(devices), all_of_them())
+    return await cost_us(server, entries * len(devices), all_of_them(), idle)
 
 
 class Window:
