@@ -40,7 +40,8 @@ def connected(device: Device) -> Wire:
 @pytest.mark.parametrize("step", [1, 7, 10_000])
 def test_a_device_counts_what_it_asked_for(step: int) -> None:
     """However the bytes are cut: entries count, heartbeats are answered, notices are nothing."""
-    device, told = Device(), []
+    told: list[int] = []
+    device = Device()
     device.on_frames = told.append
     wire = connected(device)
     texts = [b'{"type":"welcome"}', b'{"type":"heartbeat","cursor":"e.1.1"}', b'{"type":"notice"}', b"x" * 300, b"y"]
