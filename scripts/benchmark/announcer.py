@@ -83,11 +83,14 @@ class Announcer:
         self._draw = random.Random(1)
         self._ready: list[tuple[bytes, bytes]] = []
 
-    def commit(self, count: int) -> None:
-        """Write so many for users drawn by lot; they are announced by ``send``, in their order."""
+    def commit(self, count: int, *, evenly: bool = False) -> None:
+        """Write so many for users drawn by lot, ``evenly``: nobody twice before all had one.
+
+        They are announced by ``send``, in their order.
+        """
         rows: list[tuple[Any, ...]] = []
         now = datetime.now(UTC)
-        for user_id in self._draw.choices(self._users, k=count):
+        for user_id in self._drawn(count, evenly):
             seq = self._heads[user_id] = self._heads[user_id] + 1
             frame = b'%b"seq":%d%b' % (self._before, seq, self._after)
             rows.append((user_id, seq, frame.decode(), now))
@@ -103,6 +106,14 @@ class Announcer:
                 page_size=SLICE,
             )
         connection.close()
+
+    def _drawn(self, count: int, evenly: bool) -> list[int]:
+        if not evenly:
+            return self._draw.choices(self._users, k=count)
+        drawn: list[int] = []
+        while len(drawn) < count:
+            drawn += self._draw.sample(self._users, min(len(self._users), count - len(drawn)))
+        return drawn
 
     def send(self, count: int) -> None:
         """Announce the next ``count`` of what was committed."""

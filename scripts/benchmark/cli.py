@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -67,6 +69,9 @@ def announce(words: str) -> None:
 
 async def run(order: Order) -> Results:
     """Measure. What is compared takes turns, so that all meet the same machine."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # nothing that was started stays
     results = Results()
     deadline = time.monotonic() + order.minutes * 60
     results.loads.append(os.getloadavg()[0])

@@ -9,15 +9,16 @@ from collections.abc import Awaitable, Callable
 
 import psycopg2
 
+from scripts.benchmark.device import Device
 from scripts.benchmark.measures import measure_broadcast, measure_mutation, measure_push, mutate
 from scripts.benchmark.place import Place
 from scripts.benchmark.results import Results
-from scripts.benchmark.rounds import cost_us, leave
+from scripts.benchmark.rounds import leave
 from scripts.benchmark.stores import postgres_s
 
 SOCKETS = (100, 1_000, 10_000)
 PEOPLE, ENTRIES = 100_000, 1_000_000
-SENDERS = 50
+SENDERS, EACH = 200, 60
 HALF_LOAD_S = 8.0
 Announce = Callable[[str], None]
 
@@ -46,7 +47,7 @@ async def _over_sockets(place: Place, results: Results, runs: int, salt: str, an
     rounds: list[tuple[str, Callable[[int, str], Awaitable[float]]]] = [
         (
             "entry from another instance to a single user",
-            lambda count, turn: measure_push(place, turn, count, beyond_idle=True),
+            lambda count, turn: measure_push(place, turn, count, growing=True),
         ),
         (
             "broadcast, 4 in flight, per delivery",
@@ -98,34 +99,40 @@ async def _latency(place: Place, results: Results, runs: int, salt: str, announc
     middles: list[float] = []
     slow: list[float] = []
     for turn in range(runs):
-        devices = await place.a.connect_all(place.tokens[: 4 * SENDERS])
-
-        async def send(index: int, count: int, every_s: float, took: list[float], name: str) -> None:
-            device = devices[index]  # noqa: B023 -- awaited before the next turn
-            due = time.monotonic() + every_s * index / len(devices)  # noqa: B023 -- as above
-            for number in range(count):
-                if every_s:
-                    await asyncio.sleep(max(0.0, due - time.monotonic()))
-                asked = due if every_s else time.monotonic()
-                device.send(mutate(number, index, name))
-                await device.until(device.frames + 1)
-                took.append(time.monotonic() - asked)
-                due += every_s
-
-        async def all_send(count: int, every_s: float, name: str) -> list[float]:
-            took: list[float] = []
-            await asyncio.gather(*[send(n, count, every_s, took, name) for n in range(len(devices))])  # noqa: B023
-            return took
-
+        devices = await place.a.connect_all(place.tokens[:SENDERS])
         started = time.monotonic()
-        await cost_us(place.a, 1, all_send(60, 0.0, f"{salt}-{turn}-full"))
-        rates.append(60 * len(devices) / (time.monotonic() - started))
+        await _send_all(devices, EACH, 0.0, f"{salt}-{turn}-full")
+        rates.append(EACH * len(devices) / (time.monotonic() - started))
         every_s = len(devices) / (rates[-1] / 2)
-        took = sorted(await all_send(max(2, round(HALF_LOAD_S / every_s)), every_s, f"{salt}-{turn}-half"))
+        count = max(2, round(HALF_LOAD_S / every_s))
+        took = sorted(await _send_all(devices, count, every_s, f"{salt}-{turn}-half"))
         middles.append(statistics.median(took) * 1e3)
         slow.append(took[int(len(took) * 0.99)] * 1e3)
         announce(f"run {turn + 1}: {rates[-1]:.0f} mutations/s; at half p50 {middles[-1]:.1f}, p99 {slow[-1]:.1f} ms")
         await leave(devices)
-    results.add("durable mutations of one instance, closed loop of 200 people", "a second", None, rates)
+    results.add(f"durable mutations of one instance, closed loop of {SENDERS} people", "a second", None, rates)
     results.add("the same at half of that rate, p50", "ms", None, middles)
     results.add("the same at half of that rate, p99", "ms", 25, slow)
+
+
+async def _send_all(devices: list[Device], count: int, every_s: float, salt: str) -> list[float]:
+    """Let each send so many, and return how long each took: at once when the last is confirmed, or at fixed times.
+
+    At fixed times it counts from when it was due: what waits behind a slow one was slow too.
+    """
+    took: list[float] = []
+    started = time.monotonic()
+
+    async def send(index: int, device: Device) -> None:
+        for number in range(count):
+            asked = time.monotonic()
+            if every_s:
+                due = started + every_s * (number + index / len(devices))
+                await asyncio.sleep(max(0.0, due - asked))
+                asked = due
+            device.send(mutate(number, index, salt))
+            await device.until(device.frames + 1)
+            took.append(time.monotonic() - asked)
+
+    await asyncio.gather(*[send(index, device) for index, device in enumerate(devices)])
+    return took

@@ -17,7 +17,7 @@ from scripts.benchmark.place import PORT, SERVER_CORE, Instance, Place
 from scripts.benchmark.rounds import ASKERS, Window, ask, broadcast, cost_us, idle_share, leave
 
 SLICES = 5
-IN_FLIGHT = 256
+IN_FLIGHT, IN_FLIGHT_OF_FEW = 256, 50
 CONNECTS = 500
 
 
@@ -79,8 +79,12 @@ async def measure_broadcast(
     return cost
 
 
-async def measure_push(place: Place, salt: str, users: int = 1000, *, beyond_idle: bool = False) -> float:
-    """Entries of other instances to single users drawn by lot, 256 in flight, per delivery on this one."""
+async def measure_push(place: Place, salt: str, users: int = 1000, *, growing: bool = False) -> float:
+    """Entries of other instances to single users drawn by lot, 256 in flight, per delivery on this one.
+
+    ``growing``: so that more users change nothing else. Few are in flight, hardly two of them for one socket (they
+    would share a write), and what the sockets cost anyway is not counted.
+    """
     devices = await place.a.connect_all(place.tokens[:users])
     heads: dict[int, int] = {}
     for device in devices:
@@ -90,11 +94,11 @@ async def measure_push(place: Place, salt: str, users: int = 1000, *, beyond_idl
     sample = await sample_entry(place, salt)
     publisher = await Publisher.connect(place.environ["IDLING_REDIS_URL"])
     announcer = Announcer(place.database_url, publisher, Keys(epoch), heads, sample)
-    window = Window(devices, IN_FLIGHT, announcer.send)
+    window = Window(devices, IN_FLIGHT_OF_FEW if growing else IN_FLIGHT, announcer.send)
     costs: list[float] = []
-    idle = await idle_share(place.a) if beyond_idle else 0.0
+    idle = await idle_share(place.a) if growing else 0.0
     for _ in range(SLICES):
-        await asyncio.to_thread(announcer.commit, SLICE)
+        await asyncio.to_thread(announcer.commit, SLICE, evenly=growing)
         costs.append(await cost_us(place.a, SLICE, window.run(SLICE), idle))
     publisher.close()
     await leave(devices)

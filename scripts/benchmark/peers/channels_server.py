@@ -25,9 +25,9 @@ settings.configure(
 django.setup()
 
 # Channels reads the settings as it is imported.
-from channels.generic.websocket import AsyncWebsocketConsumer  # noqa: E402
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from django.urls import path  # noqa: E402
+from channels.generic.websocket import AsyncWebsocketConsumer  # noqa: E402 -- as said above
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 -- as said above
+from django.urls import path  # noqa: E402 -- as said above
 
 
 class Consumer(AsyncWebsocketConsumer):
