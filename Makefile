@@ -54,7 +54,7 @@ format: $(DEV)  ## put the code into its one form
 load: $(DEV)  ## put load on servers and prove their promises (ARGS="--url http://127.0.0.1:8080" for running ones)
 	@exec $(BIN)/python scripts/load_test.py $(ARGS)
 
-bench: $(DEV)  ## measure the hot paths
+bench: $(DEV)  ## measure what it costs, beside other servers (a quarter of an hour; ARGS=--quick for a look)
 	@exec $(BIN)/python scripts/bench.py $(ARGS)
 
 lock: $(DEV)  ## make the lock files anew from setup.cfg (UPGRADE=--upgrade for newer versions)
