@@ -185,10 +185,12 @@ MEASURES: dict[str, tuple[str, float | None, Measure]] = {
     "refused": ("round trip without database", 45, measure_refused),
     "mutate": ("durable mutation, confirmed and delivered to one more device", 400, measure_mutation),
     "push": ("entry from another instance to a single user", 20, measure_push),
-    "relayed": ("the same, each committed meanwhile by a real one", None, measure_relayed),
+    "relayed": ("the same, each committed meanwhile by a real instance", None, measure_relayed),
     "broadcast-4": (
         "broadcast to 1,000 sockets, 4 in flight, per delivery", 6, lambda p, s: measure_broadcast(p, s, 4)
     ),
-    "broadcast-1": ("the same, one in flight", 13, lambda p, s: measure_broadcast(p, s, 1)),
+    "broadcast-1": (
+        "broadcast to 1,000 sockets, one in flight, per delivery", 13, lambda p, s: measure_broadcast(p, s, 1)
+    ),
     "connect": ("connect, authenticate, hello, welcome (resumed)", 1000, measure_connect),
 }  # fmt: skip
