@@ -25,6 +25,7 @@ from idling_ws.delivery.heartbeat import Heartbeats
 from idling_ws.delivery.hub import Hub
 from idling_ws.delivery.joining import Joining
 from idling_ws.delivery.lobby import Lobby
+from idling_ws.delivery.lobby_board import Board
 from idling_ws.delivery.mailbox import Postman
 from idling_ws.delivery.presence import DATABASE_EVERY_S, Presence
 from idling_ws.delivery.publisher import Publisher
@@ -117,7 +118,7 @@ async def running_parts(
     drops = Drops(keys)
     publisher = Publisher(fanout, tails, keys, outbox, drops)
     sessions = SessionStore(database, stale_s=settings.stale_s)
-    lobby = Lobby(sessions, publisher, keys, instance)
+    lobby = Lobby(clock, sessions, Board(clock, fanout, keys, instance))
     roster = Roster(clock, publisher, keys, instance)
     presence = Presence(
         clock,
@@ -285,7 +286,6 @@ async def running_parts(
     drops.on_shared = shared_emojis.look_again
     shared_emojis.on_revision = functools.partial(drops.raise_floor, SHARED, ALL)
     fanout.handle(keys.stream(ALL), lambda message: heard([(keys.stream(ALL), message)]))
-    fanout.handle(keys.lobby, lobby.heard)
     fanout.handle(keys.drops, drops.heard)
     presence.on_left = lobby.left
     departures = Departures(clock, fanout, keys, sessions, presence, instance, heartbeat_s=settings.heartbeat_s)
@@ -328,7 +328,6 @@ async def running_parts(
         await health.stop()
         await cache.close()
         await roster.stop()
-        await lobby.stop()
         await departures.stop()
         await heartbeats.stop()
         await committer.stop()
@@ -336,7 +335,7 @@ async def running_parts(
         await sweeper.stop()
         await push.stop()
         await acknowledged.stop()
-        await in_time(jobs.stop(), trail.stop(), presence.stop(), publisher.stop())
+        await in_time(jobs.stop(), trail.stop(), presence.stop(), publisher.stop(), lobby.stop())
         await sockets.close()
         await hub.close()
         await fanout.stop()

@@ -114,6 +114,11 @@ class Keys:
         self.instances = f"{self.prefix}:instances"
         self.drops = f"{self.prefix}:drops".encode()
 
+    @staticmethod
+    def beside(channel: bytes, name: str) -> str:
+        """A key that lies where a channel does, on whatever node of a cluster that is."""
+        return f"{{{channel.decode()}}}:{name}"
+
     def stream(self, user_id: int) -> bytes:
         """The channel of a stream."""
         return self._user % user_id
