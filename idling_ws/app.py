@@ -29,6 +29,7 @@ from idling_ws.delivery.lobby_board import Board
 from idling_ws.delivery.mailbox import Postman
 from idling_ws.delivery.presence import DATABASE_EVERY_S, Presence
 from idling_ws.delivery.publisher import Publisher
+from idling_ws.delivery.pulses import Pulses
 from idling_ws.delivery.push import Push
 from idling_ws.delivery.roster import Roster
 from idling_ws.delivery.sweeper import Sweeper
@@ -119,7 +120,7 @@ async def running_parts(
     publisher = Publisher(fanout, tails, keys, outbox, drops)
     sessions = SessionStore(database, stale_s=settings.stale_s)
     lobby = Lobby(clock, sessions, Board(clock, fanout, keys, instance))
-    roster = Roster(clock, publisher, keys, instance)
+    roster = Roster(clock, fanout, publisher, Pulses(clock, fanout, keys, instance), keys, instance)
     presence = Presence(
         clock,
         fanout,
@@ -308,7 +309,7 @@ async def running_parts(
     push.start()
     departures.start()
     lobby.start()
-    open_roster(roster, parts, sockets, keys)
+    open_roster(roster, parts, sockets)
     await shared_emojis.start()
     committer.start()
     allowances.start()
@@ -327,7 +328,6 @@ async def running_parts(
         await notices.stop()
         await health.stop()
         await cache.close()
-        await roster.stop()
         await departures.stop()
         await heartbeats.stop()
         await committer.stop()
@@ -335,7 +335,8 @@ async def running_parts(
         await sweeper.stop()
         await push.stop()
         await acknowledged.stop()
-        await in_time(jobs.stop(), trail.stop(), presence.stop(), publisher.stop(), lobby.stop())
+        stores = (jobs.stop(), trail.stop(), presence.stop(), publisher.stop(), lobby.stop(), roster.stop())
+        await in_time(*stores)
         await sockets.close()
         await hub.close()
         await fanout.stop()

@@ -110,6 +110,7 @@ class Keys:
         self._user = f"{self.prefix}:{{%d}}".encode()
         self.lobby = f"{self.prefix}:lobby".encode()
         self.control = f"{self.prefix}:control".encode()
+        self.tailing = f"{self.prefix}:tailing".encode()
         self.seen = f"{self.prefix}:seen"
         self.instances = f"{self.prefix}:instances"
         self.drops = f"{self.prefix}:drops".encode()
@@ -146,6 +147,10 @@ class Keys:
     def seen_at(self, instance: str) -> str:
         """Who was heard of at that instance, and when."""
         return f"{self.prefix}:seen:{instance}"
+
+    def answers(self, instance: str) -> bytes:
+        """The channel on which an instance is answered what it asked the others."""
+        return f"{self.prefix}:answers:{instance}".encode()
 
     def canary(self, instance: str) -> bytes:
         """The channel on which an instance talks to itself."""
