@@ -67,7 +67,7 @@ async def _sign(presence: Presence) -> None:
     for first in range(0, PEOPLE, AT_ONCE):
         for user_id in range(first, first + AT_ONCE):
             presence.saw(user_id)
-        await presence._to_redis()
+        await presence.to_redis()
 
 
 @contextlib.asynccontextmanager
