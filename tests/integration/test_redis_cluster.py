@@ -26,6 +26,7 @@ from tests.support.cluster_place import (
     needs_cluster,
     over_cluster,
     until,
+    until_allowed,
 )
 from tests.support.crowd import Roamer, check_against_log, gathered, sized
 from tests.support.lobby_scene import scene
@@ -104,19 +105,6 @@ async def test_what_else_lies_in_redis_works_over_a_cluster(place: Place, databa
         assert table.loads == 1, "the second had it from Redis"
         await one.tell(7, table.write("second"), "profile.changed")
         assert await other.value(PROFILE, table) == "second"
-
-
-async def until_allowed(quotas: Quotas, whose: str) -> None:
-    """Spend twice what is allowed, and see the second time refused, once Redis answers in its short time."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            before = quotas.unchecked
-            outcomes = [await quotas.spend("test", f"{whose}{uuid4().hex}", 1, cost=cost) for cost in (1, 2)]
-            if quotas.unchecked == before:
-                break
-            await asyncio.sleep(2)
-    assert outcomes[0] is None
-    assert outcomes[1] is not None
 
 
 @needs_cluster

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
-from tests.support.cluster_place import Place, crowd, is_well, listened_to, needs_cluster, over_cluster, until
+from idling_ws.domain.clock import SystemClock
+from idling_ws.store.log import Tails
+from idling_ws.store.quotas import Quotas
+from idling_ws.store.redis import Failures, Keys, connect
+from tests.support.cluster_place import (
+    PATIENCE_S,
+    Place,
+    crowd,
+    is_well,
+    listened_to,
+    needs_cluster,
+    over_cluster,
+    until,
+    until_allowed,
+)
 from tests.support.crowd import check_against_log, gathered, sized
 from tests.support.lobby_scene import scene
 from tests.support.redis_cluster import ClusterNode, RedisCluster
@@ -42,6 +57,12 @@ async def lose(place: Place, name: bytes) -> ClusterNode:
     return victim
 
 
+async def come_back(victim: ClusterNode) -> None:
+    """Start a node that was killed, and wait until it follows whoever has its place."""
+    await asyncio.to_thread(victim.start)
+    await until(victim.follows)
+
+
 async def test_entries_go_over_a_replica_that_was_promoted(place: Place) -> None:
     """Both instances are ready again without the dead node; once it is back as a replica it may be its turn again."""
     guest = place.guests[0]
@@ -58,16 +79,9 @@ async def test_entries_go_over_a_replica_that_was_promoted(place: Place) -> None
                 await asyncio.sleep(0.5)
             await settled(devices, place.database_url)
             assert work.statuses() == {"confirmed"}
-            await asyncio.to_thread(victim.start)
-            await until(lambda victim=victim: follows(victim))  # type: ignore[misc]  # its own each
+            await come_back(victim)
             await both_are_well(place)
         check_against_log(devices, place.database_url, repeats=True)
-
-
-def follows(node: ClusterNode) -> bool:
-    """Whether a node is a replica that has everything."""
-    said = node.say("INFO", "replication")
-    return isinstance(said, dict) and said.get("master_link_status") == "up"
 
 
 async def test_the_lobby_goes_over_a_replica_that_was_promoted(place: Place) -> None:
@@ -80,4 +94,39 @@ async def test_the_lobby_goes_over_a_replica_that_was_promoted(place: Place) -> 
             await both_are_well(place)
             await both.one_reads()
         finally:
-            await asyncio.to_thread(victim.start)
+            await come_back(victim)
+
+
+async def test_what_else_lies_in_redis_goes_over_it_too(place: Place) -> None:
+    """Tails, and quotas with their scripts, by a client that lived through it."""
+    keys = Keys(uuid4().hex[:8])
+    owners = {place.cluster.owner(keys.tail(user_id)).port: user_id for user_id in range(1, 60)}
+    redis, clock = connect(place.cluster.url), SystemClock()
+    quotas, tails = Quotas(redis, keys, clock), Tails(redis, keys, clock)
+    tails.PATIENCE_S = PATIENCE_S
+
+    async def write_all(seq: int) -> bool:
+        for user_id in owners.values():
+            try:
+                await redis.execute_command(*tails.append_command(user_id, seq, b"{}"))  # type: ignore[no-untyped-call]  # redis-py leaves it so
+            except Failures:
+                return False
+            if [entry.seq for entry in await tails.after(user_id, seq - 1)] != [seq]:
+                return False
+        return True
+
+    try:
+        assert await write_all(1)
+        victim = await lose(place, keys.tail(next(iter(owners.values()))))
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                seq = 2
+                while not await write_all(seq):
+                    seq += 1
+                    await asyncio.sleep(0.1)
+            for whose in range(20):
+                await until_allowed(quotas, str(whose))
+        finally:
+            await come_back(victim)
+    finally:
+        await redis.aclose()

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from uuid import uuid4
 
 import pytest
 
+from idling_ws.store.quotas import Quotas
 from idling_ws.store.redis import Keys
 from tests.support.crowd import Guest, Roamer, issue_guests
 from tests.support.instances import Instance, give_own_epoch, running_instances
@@ -72,3 +74,16 @@ def listened_to(place: Place, guest: Guest) -> bool:
     """Whether both instances listen to somebody's stream on the node that carries it."""
     channel = place.keys.stream(guest.user_id)
     return place.node_of(guest).say("PUBSUB", "SHARDNUMSUB", channel) == [channel, len(place.pair)]
+
+
+async def until_allowed(quotas: Quotas, whose: str) -> None:
+    """Spend twice what is allowed, and see the second time refused, once Redis answers in its short time."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            before = quotas.unchecked
+            outcomes = [await quotas.spend("test", f"{whose}{uuid4().hex}", 1, cost=cost) for cost in (1, 2)]
+            if quotas.unchecked == before:
+                break
+            await asyncio.sleep(2)
+    assert outcomes[0] is None
+    assert outcomes[1] is not None

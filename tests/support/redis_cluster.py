@@ -47,6 +47,13 @@ class ClusterNode(RedisServer):
         with self._connect() as client:
             return client.execute_command(*words)
 
+    def follows(self) -> bool:
+        """Whether it is a replica, and has all that its master holds."""
+        with contextlib.suppress(redis.RedisError):
+            said = self.say("INFO", "replication")
+            return isinstance(said, dict) and said.get("master_link_status") == "up"
+        return False
+
     def _command(self) -> list[str]:
         return [
             *super()._command(),
@@ -54,6 +61,7 @@ class ClusterNode(RedisServer):
             # Who is left goes on with what is theirs.
             *("--cluster-require-full-coverage", "no", "--cluster-node-timeout", str(self._timeout_ms)),
             # A replica takes its master's place however long it has not heard of it.
+            *("--repl-diskless-sync-delay", "0"),
             *("--cluster-replica-validity-factor", "0", "--cluster-allow-replica-migration", "no"),
         ]
 
@@ -90,7 +98,8 @@ class RedisCluster:
         self.wait_until(lambda: all(self._agrees(node) for node in self.nodes))
         for master, replica in zip(self.nodes, self.replicas, strict=False):
             replica.say("CLUSTER", "MEET", "127.0.0.1", master.port, master._bus_port)
-            self.wait_until(functools.partial(self._follows, replica, master))
+            self.wait_until(functools.partial(self._is_made_to_follow, replica, master))
+        self.wait_until(lambda: all(replica.follows() for replica in self.replicas))
         self.wait_until(lambda: all(self._agrees(node) for node in self.all))
         return self
 
@@ -128,12 +137,11 @@ class RedisCluster:
                 raise ServerStartError("the nodes of the cluster do not agree")
             time.sleep(0.05)
 
-    def _follows(self, replica: ClusterNode, master: ClusterNode) -> bool:
-        """Let ``replica`` follow ``master`` as soon as it knows it; whether it has all that it holds."""
+    @staticmethod
+    def _is_made_to_follow(replica: ClusterNode, master: ClusterNode) -> bool:
+        """Let ``replica`` follow ``master``; False while it does not know it yet."""
         with contextlib.suppress(redis.RedisError):
-            replica.say("CLUSTER", "REPLICATE", master.say("CLUSTER", "MYID"))
-            said = replica.say("INFO", "replication")
-            return isinstance(said, dict) and said["master_link_status"] == "up"
+            return replica.say("CLUSTER", "REPLICATE", master.say("CLUSTER", "MYID")) in (b"OK", True)
         return False
 
     def _agrees(self, node: ClusterNode) -> bool:
