@@ -23,6 +23,7 @@ from scripts.benchmark.peers.installing import install, missing_of
 from scripts.benchmark.peers.running import RunningPeer, opened_peers
 from scripts.benchmark.place import ROOT, Place, opened
 from scripts.benchmark.results import PRODUCT, Results, tables
+from scripts.benchmark.shared import measure_shared
 from scripts.benchmark.stores import PEOPLE, fill_lobby, measure_stores
 
 STORE_ROWS = (
@@ -32,6 +33,10 @@ STORE_ROWS = (
     ("kept in the database, of the same", "bytes", "kept_bytes"),
     ("PostgreSQL, for writing down one sign of life, in batches", "CPU µs", "sign_us"),
     (f"PostgreSQL, for reading a lobby of {PEOPLE:,}", "CPU ms", "lobby_ms"),
+)
+SHARED_ROWS = (
+    ("Redis, for one sign of life, in batches", "redis_sign_us"),
+    ("Redis, for one instance and second, with its lobby and its pulse", "redis_second_us"),
 )
 # What others are measured by as well.
 COMPARED: dict[str, Callable[[RunningPeer], Awaitable[float]]] = {
@@ -87,6 +92,10 @@ async def run(order: Order) -> Results:
             spent = [await measure_stores(place, f"stores-{turn}-{os.getpid()}") for turn in range(order.runs)]
             for text, unit, field in STORE_ROWS:
                 results.add(text, unit, None, [getattr(cost, field) for cost in spent])
+            redis_url = place.environ["IDLING_REDIS_URL"]
+            shared = [await measure_shared(redis_url, f"shared-{turn}-{os.getpid()}") for turn in range(order.runs)]
+            for text, field in SHARED_ROWS:
+                results.add(text, "CPU µs", None, [getattr(cost, field) for cost in shared])
         if order.wants("memory"):
             await _memory(place, running, order.connections, results)
         if order.growth:
