@@ -13,7 +13,7 @@ import orjson
 from idling_ws.store.redis import Keys
 from scripts.benchmark.announcer import SLICE, Announcer, Publisher
 from scripts.benchmark.device import Device
-from scripts.benchmark.place import PORT, SERVER_CORE, Instance, Place
+from scripts.benchmark.place import PORT, SERVER_CORE, Instance, Place, stop
 from scripts.benchmark.rounds import ASKERS, Window, ask, broadcast, cost_us, idle_share, leave
 
 SLICES = 5
@@ -176,8 +176,7 @@ async def measure_memory(place: Place, count: int) -> tuple[float, float]:
             device.close()
         return memory, share
     finally:
-        instance.process.terminate()
-        instance.process.wait(20)
+        stop(instance.process)
 
 
 Measure = Callable[[Place, str], Awaitable[float]]

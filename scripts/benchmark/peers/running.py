@@ -16,14 +16,13 @@ from scripts.benchmark.announcer import Poster, Publisher
 from scripts.benchmark.device import Device
 from scripts.benchmark.peers.catalogue import PEERS, ROOM, Peer
 from scripts.benchmark.peers.installing import command_of
-from scripts.benchmark.place import OTHER_CORE, PORT, SERVER_CORE, cpu_s, rss_kib
+from scripts.benchmark.place import OTHER_CORE, PORT, READY_S, SERVER_CORE, cpu_s, rss_kib, stop
 from scripts.benchmark.rounds import ASKERS, Window, ask, broadcast, cost_us, leave
 
 USERS = 1000
 PUSHES, IN_FLIGHT = 10_000, 256
 BROADCASTS = 20
 CONNECTS = 500
-READY_S = 30.0
 
 
 @contextlib.asynccontextmanager
@@ -36,8 +35,7 @@ async def opened_redis(port: int) -> AsyncIterator[str]:
         await _reachable(process, port)
         yield f"redis://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        process.wait(10)
+        stop(process)
 
 
 async def _reachable(process: subprocess.Popen[bytes], port: int) -> None:
@@ -77,12 +75,7 @@ class RunningPeer:
 
     def stop(self) -> None:
         """End it."""
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(10)
+        stop(self.process)
 
     async def connect(self, user: int) -> Device:
         """Connect as this user and wait until that is welcomed."""
