@@ -25,7 +25,7 @@ def share_with_allowed_origins(app: web.Application, settings: Settings) -> None
     options = aiohttp_cors.ResourceOptions(  # type: ignore[no-untyped-call]  # it has no types
         allow_credentials=True,
         allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "If-Match"),
-        expose_headers=("ETag", "Retry-After", "X-Trace-Id"),
+        expose_headers=("ETag", "Idling-Lacks", "Retry-After", "X-Trace-Id"),
         allow_methods=("GET", "POST", "PATCH", "PUT", "DELETE"),
         max_age=MAX_AGE_S,
     )

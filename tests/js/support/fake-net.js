@@ -29,6 +29,9 @@ export class FakeNet {
   /** Whether an entry is kept back, which makes a gap. */
   skip = () => false;
   signedIn = true;
+  /** What the server says that it cannot do. */
+  #lacks = '';
+  #polls = new Set();
   /** How much later than usual the events arrive (ms). */
   streamDelayMs = 0;
   /** Called between taking the snapshot of a welcome and sending it; returns how long that takes (ms). */
@@ -82,6 +85,14 @@ export class FakeNet {
     for (const stream of [...this.streams]) stream.fail();
   }
 
+  /** The server cannot do this from now on: told to each stream, and to each poll that waits. */
+  set lacks(names) {
+    this.#lacks = names;
+    const data = Object.fromEntries(['saving', 'uploads', 'prompt'].map((name) => [name, !names.split(', ').includes(name)]));
+    for (const stream of this.streams) stream.notice({ type: 'notice', topic: 'health', data });
+    for (const done of [...this.#polls]) done();
+  }
+
   heartbeat() {
     for (const socket of this.sockets) {
       if (socket.greeted) socket.deliver({ type: 'heartbeat', cursor: this.world.cursor(this.userId), time: new Date(this.clock.now()).toISOString() });
@@ -121,7 +132,7 @@ export class FakeNet {
     const { world, userId } = this;
     if (path === '/api/snapshot') {
       this.opened.snapshot += 1;
-      return json(200, world.snapshot(userId));
+      return json(200, world.snapshot(userId), this.#headers());
     }
     if (path === '/api/lobby') return json(200, { count: world.members().length, members: world.members() });
     if (path === '/api/mutations') return this.#mutations(JSON.parse(init.body), answerLater);
@@ -168,7 +179,10 @@ export class FakeNet {
     this.opened.poll += 1;
     const answer = () => {
       const { entries } = this.world.since(this.userId, cursor);
-      answerLater(entries.length ? json(200, { entries, cursor: this.world.cursor(this.userId) }) : new Response(null, { status: 204 }));
+      const cursorNow = this.world.cursor(this.userId);
+      answerLater(
+        entries.length ? json(200, { entries, cursor: cursorNow }, this.#headers()) : new Response(null, { status: 204, headers: this.#headers() }),
+      );
     };
     if (missed.entries.length) {
       answer();
@@ -178,15 +192,21 @@ export class FakeNet {
     const stop = this.world.listen(({ userId }) => (userId === null || userId === this.userId) && done());
     const done = () => {
       stop();
+      this.#polls.delete(done);
       this.clock.clearTimeout(timer);
       answer();
     };
+    this.#polls.add(done);
     return null;
+  }
+
+  #headers() {
+    return this.#lacks ? { 'Idling-Lacks': this.#lacks } : {};
   }
 }
 
-function json(status, body) {
-  return new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json' } });
+function json(status, body, headers = {}) {
+  return new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json', ...headers } });
 }
 
 class FakeSocket {
@@ -322,6 +342,10 @@ class FakeStream {
 
   entry(entry) {
     this.#write('entry', entry);
+  }
+
+  notice(notice) {
+    this.#write('notice', notice);
   }
 
   /** Says goodbye as a server does that is leaving. */
