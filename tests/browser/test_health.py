@@ -7,6 +7,7 @@ import asyncio
 from playwright.async_api import expect
 
 from tests.browser.conftest import Arrive
+from tests.browser.visitor import eventually, is_installed
 from tests.support.instances import Instance
 from tests.support.wire_client import metric
 
@@ -56,3 +57,21 @@ async def test_a_fault_of_the_page_is_reported_without_a_word_of_anybody(rooms: 
             await asyncio.sleep(0.1)
     assert a.logged("a page had EvalError in /static/js/page/door.js:4321")
     assert a.logged("secret of mine") + a.logged("secret=1") == []
+
+
+async def test_a_fault_of_the_service_worker_is_reported_by_its_place(rooms: Rooms, arrive: Arrive) -> None:
+    """The worker that runs in the browser, with a storage that fails: in the module that asked for it."""
+    a = rooms[0]
+    before = await metric(a.url, 'idling_browser_errors_total{name="EvalError"}')
+    visitor = await (await arrive(a.url, worker=True)).enter("Reading")
+    await is_installed(visitor)
+    await eventually(lambda: bool(visitor.context.service_workers))
+    worker = visitor.context.service_workers[0]
+    await worker.evaluate("() => { caches.open = () => Promise.reject(new EvalError('a secret of the worker')); }")
+    failed = "() => fetch('/api/emojis/popular').then(() => false, () => true)"
+    assert await visitor.page.evaluate(failed)
+    async with asyncio.timeout(60):
+        while await metric(a.url, 'idling_browser_errors_total{name="EvalError"}') < before + 1:
+            await asyncio.sleep(0.1)
+    assert a.logged("a page had EvalError in /static/js/worker/answers.js:")
+    assert a.logged("secret of the worker") == []
