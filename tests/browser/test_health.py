@@ -13,6 +13,8 @@ from tests.support.wire_client import metric
 
 Rooms = tuple[Instance, Instance]
 
+CLOSED_AS_NOBODY = 'idling_socket_closes_total{code="4001"}'
+
 
 async def test_the_chip_says_what_cannot_be_done_and_when_it_can_again(rooms: Rooms, arrive: Arrive) -> None:
     """The line is up all the while; of several things the one that matters most is said."""
@@ -37,6 +39,18 @@ async def test_the_chip_says_what_cannot_be_done_and_when_it_can_again(rooms: Ro
     await expect(visitor.chip).to_have_text("live, no pictures just now")
     health()
     await visitor.is_live()
+
+
+async def test_the_first_visit_of_a_newcomer_is_no_error(rooms: Rooms, arrive: Arrive) -> None:
+    """The page asks whether somebody is in, and shows the door: nothing of it is on the board of errors."""
+    a = rooms[0]
+    before = await metric(a.url, "idling_errors_total"), await metric(a.url, CLOSED_AS_NOBODY)
+    visitor = await arrive(a.url)
+    await expect(visitor.page.locator("welcome-view input")).to_be_visible()
+    async with asyncio.timeout(60):
+        while await metric(a.url, CLOSED_AS_NOBODY) == before[1]:
+            await asyncio.sleep(0.1)
+    assert await metric(a.url, "idling_errors_total") == before[0]
 
 
 async def test_a_fault_of_the_page_is_reported_without_a_word_of_anybody(rooms: Rooms, arrive: Arrive) -> None:
