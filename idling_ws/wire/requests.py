@@ -76,7 +76,10 @@ class SearchQuery(ArgumentsSchema):
         metadata={"description": "In which skin tone, instead of one's own."},
     )
     limit = upto(100)
-    after = said("The `next` of the page before: opaque, and good for the same search only.")
+    after = fields.String(
+        validate=validate.Regexp(r"^[A-Za-z0-9_-]{1,400}$"),
+        metadata={"description": "The `next` of the page before: opaque, and good for the same search only."},
+    )
 
 
 class EventsQuery(ArgumentsSchema):
