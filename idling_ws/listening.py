@@ -14,7 +14,7 @@ from idling_ws.edge.auditing import audit_refusals
 from idling_ws.edge.browser_session import add_sessions
 from idling_ws.edge.cors import share_with_allowed_origins
 from idling_ws.edge.deadlines import LINGER_S, HeadDeadlines
-from idling_ws.edge.events import tell_lacks
+from idling_ws.edge.lacking import tell_lacks
 from idling_ws.edge.limits import limit_requests
 from idling_ws.edge.parts import PARTS
 from idling_ws.edge.problems import answer_problems, mark

@@ -37,8 +37,6 @@ WRITE_BYTES = 64 * 1024
 MAX_WAIT_S = 60.0
 DEFAULT_WAIT_S = 25.0
 RETRY_TOO_MANY_MS = 5000
-# What people cannot do just now, for who hears no notices; absent when they can do everything.
-LACKS = "Idling-Lacks"
 
 
 class Listener:
@@ -157,14 +155,6 @@ async def _joined(
     finally:
         parts.hub.detach(identity.user_id, listener)
         sockets.release(listener)
-
-
-async def tell_lacks(request: web.Request, response: web.StreamResponse) -> None:
-    """Say what does not work just now where a long-poll looks (an ``on_response_prepare`` signal)."""
-    if request.path in {"/api/events", "/api/snapshot"} and PARTS in request.app:
-        lacking = [name for name, works in request.app[PARTS].health.abilities.items() if not works]
-        if lacking:
-            response.headers[LACKS] = ", ".join(lacking)
 
 
 def _go_live(parts: Parts, listener: Listener, joined: Joined) -> None:
