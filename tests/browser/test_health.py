@@ -77,6 +77,7 @@ async def test_a_fault_of_the_service_worker_is_reported_by_its_place(rooms: Roo
     """The worker that runs in the browser, with a storage that fails: in the module that asked for it."""
     a = rooms[0]
     before = await metric(a.url, 'idling_browser_errors_total{name="EvalError"}')
+    no_line_before = await metric(a.url, 'idling_browser_errors_total{name="TypeError"}')
     visitor = await (await arrive(a.url, worker=True)).enter("Reading")
     await is_installed(visitor)
     await eventually(lambda: bool(visitor.context.service_workers))
@@ -84,8 +85,19 @@ async def test_a_fault_of_the_service_worker_is_reported_by_its_place(rooms: Roo
     await worker.evaluate("() => { caches.open = () => Promise.reject(new EvalError('a secret of the worker')); }")
     failed = "() => fetch('/api/emojis/popular').then(() => false, () => true)"
     assert await visitor.page.evaluate(failed)
+    # That there is no line is no fault of anybody's.
+    await worker.evaluate(
+        """() => {
+            delete caches.open;
+            const { fetch } = self;
+            self.fetch = (what, how) => (how ? fetch(what, how) : Promise.reject(new TypeError('no line')));
+        }"""
+    )
+    assert await visitor.page.evaluate(failed)
     async with asyncio.timeout(60):
         while await metric(a.url, 'idling_browser_errors_total{name="EvalError"}') < before + 1:
             await asyncio.sleep(0.1)
     assert a.logged("a page had EvalError in /static/js/worker/answers.js:")
     assert a.logged("secret of the worker") == []
+    assert await metric(a.url, 'idling_browser_errors_total{name="EvalError"}') == before + 1, "once"
+    assert await metric(a.url, 'idling_browser_errors_total{name="TypeError"}') == no_line_before

@@ -73,6 +73,8 @@ test('what the worker does wrong is told like a fault of the page, seldom and wi
   const fails = async (name) => {
     const error = Object.assign(new Error('secret of Ada'), { name, stack: `x\n at z (${ORIGIN}/static/v-00ff/js/worker/shell.js:9:1)` });
     await assert.rejects(watched(Promise.reject(error)), error);
+    // Chromium says it again of what a page was to be answered with.
+    worker.dispatchEvent(Object.assign(new Event('unhandledrejection'), { reason: error }));
   };
   assert.equal(await watched(Promise.resolve('answer')), 'answer');
   await fails('TypeError');

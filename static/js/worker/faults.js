@@ -14,18 +14,27 @@ const NO_FAULTS = ['TypeError', 'NotSentError'];
  *
  * @param {ServiceWorkerGlobalScope} worker
  * @param {(body: string) => void} [send]
- * @returns {<T>(work: Promise<T>) => Promise<T>} Notes how work fails that an event waits for: nothing else hears of that.
+ * @returns {<T>(work: Promise<T>) => Promise<T>} Notes how work fails that an event waits for. Of some, as an answer
+ *   to a page, some browsers tell by an event as well: then it is noted once.
  */
 export function watchWorker(worker, send = post) {
   const later = (/** @type {() => void} */ run, /** @type {number} */ ms) => void setTimeout(run, ms);
   const faults = new Faults({ origin: worker.location.origin, send, later, most: MAX_REPORTS });
+  /** @type {WeakSet<object>} */
+  const noted = new WeakSet();
+  const note = (/** @type {unknown} */ error) => {
+    const { name } = /** @type {Error} */ (Object(error));
+    if (NO_FAULTS.includes(name) || noted.has(Object(error))) return;
+    noted.add(Object(error));
+    faults.note(error);
+  };
   worker.addEventListener('error', (event) => faults.note(event.error, { file: event.filename, line: event.lineno }));
-  worker.addEventListener('unhandledrejection', ({ reason }) => faults.note(reason));
+  worker.addEventListener('unhandledrejection', ({ reason }) => note(reason));
   return async (work) => {
     try {
       return await work;
     } catch (error) {
-      if (!NO_FAULTS.includes(/** @type {Error} */ (Object(error)).name)) faults.note(error);
+      note(error);
       throw error;
     }
   };
