@@ -25,9 +25,11 @@ from idling_ws.delivery.heartbeat import Heartbeats
 from idling_ws.delivery.hub import Hub
 from idling_ws.delivery.joining import Joining
 from idling_ws.delivery.lobby import Lobby
+from idling_ws.delivery.lobby_board import Board
 from idling_ws.delivery.mailbox import Postman
 from idling_ws.delivery.presence import DATABASE_EVERY_S, Presence
 from idling_ws.delivery.publisher import Publisher
+from idling_ws.delivery.pulses import Pulses
 from idling_ws.delivery.push import Push
 from idling_ws.delivery.roster import Roster
 from idling_ws.delivery.sweeper import Sweeper
@@ -117,8 +119,8 @@ async def running_parts(
     drops = Drops(keys)
     publisher = Publisher(fanout, tails, keys, outbox, drops)
     sessions = SessionStore(database, stale_s=settings.stale_s)
-    lobby = Lobby(sessions, publisher, keys, instance)
-    roster = Roster(clock, publisher, keys, instance)
+    lobby = Lobby(clock, sessions, Board(clock, fanout, keys, instance))
+    roster = Roster(clock, fanout, publisher, Pulses(clock, fanout, keys, instance), keys, instance)
     presence = Presence(
         clock,
         fanout,
@@ -285,7 +287,6 @@ async def running_parts(
     drops.on_shared = shared_emojis.look_again
     shared_emojis.on_revision = functools.partial(drops.raise_floor, SHARED, ALL)
     fanout.handle(keys.stream(ALL), lambda message: heard([(keys.stream(ALL), message)]))
-    fanout.handle(keys.lobby, lobby.heard)
     fanout.handle(keys.drops, drops.heard)
     presence.on_left = lobby.left
     departures = Departures(clock, fanout, keys, sessions, presence, instance, heartbeat_s=settings.heartbeat_s)
@@ -308,7 +309,7 @@ async def running_parts(
     push.start()
     departures.start()
     lobby.start()
-    open_roster(roster, parts, sockets, keys)
+    open_roster(roster, parts, sockets)
     await shared_emojis.start()
     committer.start()
     allowances.start()
@@ -327,8 +328,6 @@ async def running_parts(
         await notices.stop()
         await health.stop()
         await cache.close()
-        await roster.stop()
-        await lobby.stop()
         await departures.stop()
         await heartbeats.stop()
         await committer.stop()
@@ -336,7 +335,8 @@ async def running_parts(
         await sweeper.stop()
         await push.stop()
         await acknowledged.stop()
-        await in_time(jobs.stop(), trail.stop(), presence.stop(), publisher.stop())
+        stores = (jobs.stop(), trail.stop(), presence.stop(), publisher.stop(), lobby.stop(), roster.stop())
+        await in_time(*stores)
         await sockets.close()
         await hub.close()
         await fanout.stop()

@@ -39,7 +39,9 @@ CONNECTIONS_PER_PROCESS = 5
 LOG_MIB_PER_S = 100
 """What one primary can write and its replicas can replay, one after another."""
 SIGNS_EVERY_S = 15
-LOBBIES_PER_S = 1
+HEARTBEATS_EVERY_S = 25
+LOOK_S = 1.0
+"""How long one look at the lobby may take: it is taken once a second, by one process."""
 PEOPLE_PER_PARTITION = 500_000
 KEPT_DAYS = 7
 
@@ -62,6 +64,9 @@ class Costs:
     """Of a core, for one socket."""
     postgres_change_s: float
     redis_change_s: float
+    redis_sign_s: float
+    redis_second_s: float
+    """For one process and second: its share of the lobby and of the instances."""
     log_bytes: float
     kept_bytes: float
     sign_s: float
@@ -87,6 +92,8 @@ def read_costs(path: Path = PERFORMANCE) -> Costs:
         heartbeat_share=median("heartbeats of 5,000 sockets") / 100 / 5000,
         postgres_change_s=median("PostgreSQL, for a durable mutation") / 1e6,
         redis_change_s=median("Redis, for the same") / 1e6,
+        redis_sign_s=median("Redis, for one sign of life") / 1e6,
+        redis_second_s=median("Redis, for one instance and second") / 1e6,
         log_bytes=median("PostgreSQL's log"),
         kept_bytes=median("kept in the database"),
         sign_s=median("PostgreSQL, for writing down one sign") / 1e6,
@@ -140,14 +147,28 @@ class Need:
         return self.changes_per_s * self.costs.postgres_change_s + self.people / SIGNS_EVERY_S * self.costs.sign_s
 
     @property
-    def lobby_cores(self) -> float:
-        """Cores of the primary for the lobby: every process with a watcher reads the whole room each second."""
-        return self.processes * LOBBIES_PER_S * self.people * self.costs.lobby_s
+    def look_s(self) -> float:
+        """How long one look at the lobby keeps a core of the primary busy. One process looks for all."""
+        return self.people * self.costs.lobby_s
+
+    @property
+    def primary_cores(self) -> float:
+        """The same as ``postgres_cores``, and the looks at the lobby."""
+        return self.postgres_cores + min(1.0, self.look_s)
+
+    @property
+    def signs_per_s(self) -> float:
+        """Signs of life that Redis is told of: a heartbeat of each socket, and each change."""
+        return self.sockets / HEARTBEATS_EVERY_S + self.changes_per_s
 
     @property
     def redis_cores(self) -> float:
         """Cores of Redis, of which one server uses one."""
-        return self.changes_per_s * self.costs.redis_change_s
+        return (
+            self.changes_per_s * self.costs.redis_change_s
+            + self.signs_per_s * self.costs.redis_sign_s
+            + self.processes * self.costs.redis_second_s
+        )
 
     @property
     def connections(self) -> float:
@@ -166,12 +187,7 @@ class Need:
 
 
 LIMITS: tuple[tuple[str, str, Callable[[Need], float], float], ...] = (
-    (
-        "the lobby, read by every process",
-        f"{BUSY * PRIMARY_CORES:.1f} cores of the primary",
-        lambda need: need.lobby_cores,
-        BUSY * PRIMARY_CORES,
-    ),
+    ("the lobby, one look at it", f"{LOOK_S:.0f} s", lambda need: need.look_s, LOOK_S),
     (
         "connections to the primary",
         f"{PRIMARY_CONNECTIONS} without a pooler",
@@ -180,9 +196,9 @@ LIMITS: tuple[tuple[str, str, Callable[[Need], float], float], ...] = (
     ),
     ("one Redis", f"{BUSY:.1f} of its one core", lambda need: need.redis_cores, BUSY),
     (
-        "changes and signs of life",
+        "changes, signs of life, the lobby",
         f"{BUSY * PRIMARY_CORES:.1f} cores of the primary",
-        lambda need: need.postgres_cores,
+        lambda need: need.primary_cores,
         BUSY * PRIMARY_CORES,
     ),
     ("the log of one primary", f"{LOG_MIB_PER_S} MiB/s", lambda need: need.log_mib_per_s, LOG_MIB_PER_S),

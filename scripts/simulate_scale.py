@@ -41,6 +41,8 @@ def costs_table(costs: Costs) -> str:
             ("a mutation, our process", f"{costs.change_s * 1e6:.0f} µs"),
             ("a mutation, PostgreSQL", f"{costs.postgres_change_s * 1e6:.0f} µs, {costs.log_bytes:,.0f} bytes of log"),
             ("a mutation, Redis", f"{costs.redis_change_s * 1e6:.1f} µs"),
+            ("a sign of life, Redis", f"{costs.redis_sign_s * 1e6:.1f} µs"),
+            ("a process, Redis: the lobby, the instances", f"{costs.redis_second_s * 1e6:.0f} µs each second"),
             ("a mutation, kept", f"{costs.kept_bytes:,.0f} bytes"),
             ("a sign of life, PostgreSQL", f"{costs.sign_s * 1e6:.1f} µs"),
             ("a look at the lobby, PostgreSQL", f"{costs.lobby_s * 1e6:.2f} µs for each person in it"),
@@ -58,7 +60,7 @@ def needs_table(costs: Costs) -> str:
         ("processes", lambda need: f"{need.processes:,}"),
         ("memory of the sockets, GiB", lambda need: f"{need.memory_gib:,.1f}"),
         ("PostgreSQL cores: changes, signs of life", lambda need: f"{need.postgres_cores:,.1f}"),
-        ("PostgreSQL cores: the lobby", lambda need: f"{need.lobby_cores:,.1f}"),
+        ("one look at the lobby, s", lambda need: f"{need.look_s:,.2f}"),
         ("connections to the primary, no pooler", lambda need: f"{need.connections:,.0f}"),
         ("log, MiB/s", lambda need: f"{need.log_mib_per_s:,.1f}"),
         (f"entries and audit of {KEPT_DAYS} days, GiB", lambda need: f"{need.kept_gib:,.0f}"),
@@ -93,13 +95,13 @@ def partitions_table(costs: Costs) -> str:
                 f"{factor:.2f}",
                 str(need.processes),
                 f"{need.postgres_cores * factor:.1f}",
-                f"{need.lobby_cores:.1f}",
+                f"{need.look_s:.2f}",
                 f"{need.log_mib_per_s * factor:.0f}",
                 f"{need.redis_cores * factor:.2f}",
             )
         )
     head = ("people", "partitions", "busiest by average", "processes each")
-    return _table((*head, "PostgreSQL cores", "the lobby", "log, MiB/s", "Redis cores"), rows)
+    return _table((*head, "PostgreSQL cores", "a look at the lobby, s", "log, MiB/s", "Redis cores"), rows)
 
 
 def return_table(costs: Costs) -> str:

@@ -18,7 +18,6 @@ from datetime import datetime, timedelta
 
 from idling_ws.delivery.fanout import Fanout
 from idling_ws.delivery.presence import REDIS_EVERY_S, Presence
-from idling_ws.delivery.redis_line import Command
 from idling_ws.domain.clock import Clock, from_unix_ms
 from idling_ws.domain.errors import UnavailableError
 from idling_ws.store.redis import Keys
@@ -85,7 +84,7 @@ class Departures:
 
         Raises ``UnavailableError``; what was not done then is found by the next look of anybody.
         """
-        (listed,) = await self._ask(("ZRANGE", self._keys.instances, 0, -1, "WITHSCORES"))
+        (listed,) = await self._fanout.ask(("ZRANGE", self._keys.instances, 0, -1, "WITHSCORES"))
         now, before, self._said = self._clock.monotonic(), self._said, {}
         for name, score in zip(listed[::2], listed[1::2], strict=True):
             instance = name.decode()
@@ -97,13 +96,13 @@ class Departures:
 
     async def _let_go(self, instance: str) -> None:
         """Several instances may do this at the same time: what one has done the other finds done."""
-        (listed,) = await self._ask(("ZRANGE", self._keys.seen_at(instance), 0, -1, "WITHSCORES"))
+        (listed,) = await self._fanout.ask(("ZRANGE", self._keys.seen_at(instance), 0, -1, "WITHSCORES"))
         scores = {int(user): int(float(score)) for user, score in zip(listed[::2], listed[1::2], strict=True)}
         gone: set[int] = set()
         users = list(scores)
         for start in range(0, len(users), CHUNK):
             chunk = users[start : start + CHUNK]
-            (latest,) = await self._ask(("ZMSCORE", self._keys.seen, *chunk))
+            (latest,) = await self._fanout.ask(("ZMSCORE", self._keys.seen, *chunk))
             # Compared for being the same, not for order: the clocks of instances need not agree.
             last_heard_there: dict[int, datetime] = {
                 user_id: from_unix_ms(scores[user_id]) + TOLERANCE
@@ -113,12 +112,5 @@ class Departures:
             gone |= await self._sessions.leave_unless_seen(last_heard_there)
         if gone:
             self._presence.on_left(gone)
-        await self._ask(("ZREM", self._keys.instances, instance), ("DEL", self._keys.seen_at(instance)))
+        await self._fanout.ask(("ZREM", self._keys.instances, instance), ("DEL", self._keys.seen_at(instance)))
         log.info("instance %s is gone, and %d people with it", instance, len(gone))
-
-    async def _ask(self, *commands: Command) -> list[list[bytes]]:
-        replies = await self._fanout.send(list(commands))
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise UnavailableError from reply
-        return replies

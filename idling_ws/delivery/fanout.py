@@ -180,6 +180,14 @@ class Fanout:
             raise UnavailableError
         return replies
 
+    async def ask(self, *commands: Command) -> list[Any]:
+        """Send commands and return their replies. Raises ``UnavailableError``, where one of them failed as well."""
+        replies = await self.send(list(commands))
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise UnavailableError from reply
+        return replies
+
     async def listeners(self, channels: list[bytes]) -> dict[bytes, int]:
         """Return how many instances listen to each of these; those of a node that is away are left out.
 

@@ -57,7 +57,7 @@ class Presence:
 
     def start(self) -> None:
         """Start writing."""
-        self._tasks.start(self._run(REDIS_EVERY_S, self._to_redis), "presence-redis")
+        self._tasks.start(self._run(REDIS_EVERY_S, self.to_redis), "presence-redis")
         self._tasks.start(self._run(self.flush_every_s, self.flush), "presence-database")
 
     async def stop(self) -> None:
@@ -104,7 +104,7 @@ class Presence:
             except Exception:
                 log.exception("presence was not written")
 
-    async def _to_redis(self) -> None:
+    async def to_redis(self) -> None:
         """Hand this second's signs to Redis, our own among them, and goodbyes to both."""
         now = self._clock.now()
         seen, self._for_redis = self._for_redis, set()

@@ -6,13 +6,14 @@ of one stream when somebody really has to read them, and ending connections wher
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 from aiohttp import web
 
 from idling_ws.domain.clock import rfc3339
 from idling_ws.domain.devices import device_name
-from idling_ws.domain.errors import DeniedError, InvalidError, JsonObject
+from idling_ws.domain.errors import DeniedError, InvalidError, JsonObject, UnavailableError
 from idling_ws.domain.ids import UserId
 from idling_ws.domain.names import name_key
 from idling_ws.edge.auditing import note_refusal
@@ -77,7 +78,9 @@ async def list_instances(request: web.Request) -> web.Response:
     """``GET /api/admin/instances``: who is up and how they do, and the last two minutes of all together."""
     await _allow(request, "admin.view")
     roster = request.app[PARTS].roster
-    return json_response({"instances": roster.instances(), "history": list(roster.history)})
+    with contextlib.suppress(UnavailableError):
+        await roster.look()
+    return json_response({"instances": roster.instances(), "history": await roster.history()})
 
 
 async def find_users(request: web.Request) -> web.Response:

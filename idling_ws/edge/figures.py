@@ -10,7 +10,6 @@ from idling_ws.domain.clock import rfc3339
 from idling_ws.domain.errors import JsonObject
 from idling_ws.edge.parts import Parts
 from idling_ws.edge.sockets import Sockets
-from idling_ws.store.redis import Keys
 
 
 class Figures:
@@ -63,11 +62,10 @@ class Figures:
         return "ready" if parts.fanout.connected and parts.fanout.healthy else "degraded"
 
 
-def open_roster(roster: Roster, parts: Parts, sockets: Sockets, keys: Keys) -> None:
+def open_roster(roster: Roster, parts: Parts, sockets: Sockets) -> None:
     """Let the others hear of this instance, and this one of them."""
     roster.figures = Figures(parts, sockets)
     roster.connections = functools.partial(connections_here, sockets)
-    parts.fanout.handle(keys.control, roster.heard)
     roster.start()
 
 

@@ -73,7 +73,10 @@ class Session:
         if options.soak:
             self._soak = Soak(options.urls, max(0.5, options.duration_s / SOAK_READINGS))
             await self._soak.note_before()
-        self._workers = Workers(options, await self._accounts(), self._receive)
+        accounts = await self._accounts()
+        if self._soak is not None:
+            await self._soak.fill_pools(accounts[0].access_token)
+        self._workers = Workers(options, accounts, self._receive)
         remove_handlers = self._hear_signals()
         self._began = time.monotonic()
         soaking = None if self._soak is None else asyncio.create_task(self._soak.run())

@@ -110,9 +110,15 @@ class Keys:
         self._user = f"{self.prefix}:{{%d}}".encode()
         self.lobby = f"{self.prefix}:lobby".encode()
         self.control = f"{self.prefix}:control".encode()
+        self.tailing = f"{self.prefix}:tailing".encode()
         self.seen = f"{self.prefix}:seen"
         self.instances = f"{self.prefix}:instances"
         self.drops = f"{self.prefix}:drops".encode()
+
+    @staticmethod
+    def beside(channel: bytes, name: str) -> str:
+        """A key that lies where a channel does, on whatever node of a cluster that is."""
+        return f"{{{channel.decode()}}}:{name}"
 
     def stream(self, user_id: int) -> bytes:
         """The channel of a stream."""
@@ -141,6 +147,10 @@ class Keys:
     def seen_at(self, instance: str) -> str:
         """Who was heard of at that instance, and when."""
         return f"{self.prefix}:seen:{instance}"
+
+    def answers(self, instance: str) -> bytes:
+        """The channel on which an instance is answered what it asked the others."""
+        return f"{self.prefix}:answers:{instance}".encode()
 
     def canary(self, instance: str) -> bytes:
         """The channel on which an instance talks to itself."""

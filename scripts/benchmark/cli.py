@@ -13,6 +13,7 @@ import uvloop
 
 from scripts.benchmark.measures import MEASURES, measure_memory
 from scripts.benchmark.place import opened
+from scripts.benchmark.shared import measure_shared
 from scripts.benchmark.stores import PEOPLE, fill_lobby, measure_stores
 
 STORE_ROWS = (
@@ -22,6 +23,10 @@ STORE_ROWS = (
     ("kept in the database, of the same", "bytes", "kept_bytes"),
     ("PostgreSQL, for writing down one sign of life, in batches", "CPU µs", "sign_us"),
     (f"PostgreSQL, for reading a lobby of {PEOPLE:,}", "CPU ms", "lobby_ms"),
+)
+SHARED_ROWS = (
+    ("Redis, for one sign of life, in batches", "redis_sign_us"),
+    ("Redis, for one instance and second, with its lobby and its pulse", "redis_second_us"),
 )
 
 
@@ -57,6 +62,10 @@ async def run(only: tuple[str, ...], runs: int, connections: int) -> list[Row]:
             costs = [await measure_stores(place, f"stores-{turn}-{os.getpid()}") for turn in range(runs)]
             for text, unit, field in STORE_ROWS:
                 rows.append(Row(text, unit, None, tuple(getattr(cost, field) for cost in costs)))
+            redis_url = place.environ["IDLING_REDIS_URL"]
+            shared = [await measure_shared(redis_url, f"shared-{turn}-{os.getpid()}") for turn in range(runs)]
+            for text, field in SHARED_ROWS:
+                rows.append(Row(text, "CPU µs", None, tuple(getattr(cost, field) for cost in shared)))
         if not only or "memory" in only:
             memory, share = await measure_memory(place, connections)
             rows.append(Row(f"memory per idle connection at {connections:,}", "KiB", 8, (memory,)))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from uuid import uuid4
 
-import psycopg2
 import pytest
 
 from idling_ws.domain.clock import SystemClock
@@ -19,15 +17,25 @@ from idling_ws.store.redis_slots import read_slots, slot_of
 from tests.integration.test_operating import idling
 from tests.support.caches import PROFILE, Table, running_caches
 from tests.support.clocks import MovableClock
-from tests.support.crowd import Guest, Roamer, check_against_log, gathered, issue_guests, sized
-from tests.support.instances import Instance, give_own_epoch, running_instances
-from tests.support.redis_cluster import NODES, ClusterNode, RedisCluster, can_shard
+from tests.support.cluster_place import (
+    PATIENCE_S,
+    Place,
+    crowd,
+    is_well,
+    listened_to,
+    needs_cluster,
+    over_cluster,
+    until,
+    until_allowed,
+)
+from tests.support.crowd import Roamer, check_against_log, gathered, sized
+from tests.support.lobby_scene import scene
+from tests.support.raw_socket import JsonObject
+from tests.support.redis_cluster import NODES, RedisCluster
+from tests.support.rows import run_sql
 from tests.support.servers import PostgresServer
 from tests.support.steady import Steady, settled
-
-PATIENCE_S = 90.0
-
-needs_cluster = pytest.mark.skipif(not can_shard(), reason="sharded pub/sub needs Redis 7: install Debian's")
+from tests.support.wire_client import call
 
 
 def test_names_belong_to_slots_as_redis_says() -> None:
@@ -50,64 +58,11 @@ def test_a_cluster_is_named_by_its_nodes() -> None:
     assert node_url("redis+cluster://a:1", "a:1") == "redis://a:1"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Two instances over a cluster, and a guest whose stream lies on each of its nodes."""
-
-    cluster: RedisCluster
-    database_url: str
-    keys: Keys
-    pair: list[Instance]
-    guests: list[Guest]
-
-    def node_of(self, guest: Guest) -> ClusterNode:
-        """Return the node that carries somebody's stream."""
-        return self.cluster.owner(self.keys.stream(guest.user_id))
-
-
 @pytest.fixture(scope="module")
 def place(postgres: PostgresServer, migrated_template: str) -> Iterator[Place]:
     """Servers of this file's own. Heartbeats come late, so that no device finds out by a head what it missed."""
-    url = postgres.create_database(migrated_template)
-    give_own_epoch(url)
-    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT epoch FROM log_epoch")
-        [epoch] = cursor.fetchone() or [""]
-    connection.close()
-    keys = Keys(epoch)
-    with (
-        RedisCluster() as cluster,
-        running_instances(url, cluster.url, MESSAGES_PER_S=10000, HEARTBEAT_S=600, STALE_S=3600) as pair,
-    ):
-        by_node: dict[int, list[Guest]] = {}
-        for guest in issue_guests(pair[0], 60):
-            by_node.setdefault(cluster.owner(keys.stream(guest.user_id)).port, []).append(guest)
-        assert len(by_node) == NODES
-        yield Place(cluster, url, keys, pair, [guest for some in by_node.values() for guest in some[:2]])
-    postgres.drop_database(url)
-
-
-def crowd(place: Place) -> list[Roamer]:
-    """Return a device of each guest at each instance."""
-    return [Roamer(guest, [instance.url], seed=n) for n, guest in enumerate(place.guests) for instance in place.pair]
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    """Wait until ``is_so()``, asked in a thread, is true."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not await asyncio.to_thread(is_so):
-            await asyncio.sleep(0.1)
-
-
-def is_well(instance: Instance) -> bool:
-    """Whether it says that all its lines are up, and that it hears everything."""
-    return (instance.said_of("redis"), instance.said_of("canary")) == ("ok", "ok")
-
-
-def listened_to(place: Place, guest: Guest) -> bool:
-    """Whether both instances listen to somebody's stream on the node that carries it."""
-    channel = place.keys.stream(guest.user_id)
-    return place.node_of(guest).say("PUBSUB", "SHARDNUMSUB", channel) == [channel, len(place.pair)]
+    with over_cluster(postgres, migrated_template, RedisCluster()) as found:
+        yield found
 
 
 @needs_cluster
@@ -152,19 +107,6 @@ async def test_what_else_lies_in_redis_works_over_a_cluster(place: Place, databa
         assert await other.value(PROFILE, table) == "second"
 
 
-async def until_allowed(quotas: Quotas, whose: str) -> None:
-    """Spend twice what is allowed, and see the second time refused, once Redis answers in its short time."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            before = quotas.unchecked
-            outcomes = [await quotas.spend("test", f"{whose}{uuid4().hex}", 1, cost=cost) for cost in (1, 2)]
-            if quotas.unchecked == before:
-                break
-            await asyncio.sleep(2)
-    assert outcomes[0] is None
-    assert outcomes[1] is not None
-
-
 @needs_cluster
 async def test_a_node_that_dies_takes_only_its_own_along_and_nothing_is_lost(place: Place) -> None:
     """Users of the other nodes go on over them, its own over the database; once it is back all is as before."""
@@ -193,6 +135,54 @@ async def test_a_node_that_dies_takes_only_its_own_along_and_nothing_is_lost(pla
         check_against_log(devices, place.database_url, repeats=True)
         for guest in place.guests:
             await until(lambda guest=guest: listened_to(place, guest))  # type: ignore[misc]  # its own each
+
+
+@needs_cluster
+async def test_the_lobby_is_read_by_one_instance_over_a_cluster_too(place: Place) -> None:
+    """All of it lies on one node; while that is away each reads for itself."""
+    node = place.cluster.owner(place.keys.lobby)
+    async with scene(place.pair) as both:
+        await both.one_reads()
+        before = await both.reads()
+        await asyncio.to_thread(node.kill)
+        try:
+            for _ in range(3):
+                await both.shown(await both.change())
+            assert all(now > then for then, now in zip(before, await both.reads(), strict=True))
+        finally:
+            await asyncio.to_thread(node.start)
+        await both.one_reads()
+        names = {place.keys.beside(place.keys.lobby, name) for name in ("teller", "told", "words")}
+        assert {place.cluster.owner(name.encode()).port for name in names} == {node.port}
+
+
+@needs_cluster
+async def test_an_admin_sees_both_instances_over_a_cluster(place: Place) -> None:
+    """Their pulses lie on one node, and are told to nobody; while that is away each knows itself."""
+    guest = place.guests[0]
+    run_sql(place.database_url, "INSERT INTO roles (user_id, role) VALUES (%s, 'admin')", guest.user_id)
+
+    async def shown(count: int) -> JsonObject:
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                answer = await call(place.pair[0].url, "GET", "/api/admin/instances", token=guest.token)
+                assert answer.status == 200, answer.body
+                told: JsonObject = answer.json
+                if len([one for one in told["instances"] if not one["silent_s"]]) == count:
+                    return told
+                await asyncio.sleep(0.1)
+
+    assert (await shown(2))["history"][-1].keys() >= {"instances", "connections", "lag_ms"}
+    node = place.cluster.owner(place.keys.control)
+    assert node.say("SCARD", place.keys.beside(place.keys.control, "names")) == len(place.pair)
+    await asyncio.to_thread(node.kill)
+    try:
+        assert (await shown(1))["history"]
+    finally:
+        await asyncio.to_thread(node.start)
+    told = await shown(2)
+    while told["history"][-1]["instances"] != len(place.pair):
+        told = await shown(2)
 
 
 @needs_cluster

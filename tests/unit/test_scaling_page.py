@@ -38,6 +38,13 @@ def test_the_arithmetic_of_the_page_is_right() -> None:
     assert round(need.process_cores, 1) == 11.4
     assert round(need.changes_per_s * costs.postgres_change_s, 1) == 3.1
     assert round(need.postgres_cores - need.changes_per_s * costs.postgres_change_s, 1) == 0.9
+    assert round(need.look_s, 2) == 0.36
+    assert round(need.processes * need.look_s) == 27
+    assert round(need.changes_per_s * costs.redis_change_s, 2) == 0.26
+    assert round(need.signs_per_s) == 76_667
+    assert round(need.signs_per_s * costs.redis_sign_s, 2) == 0.11
+    assert round(need.processes * costs.redis_second_s, 3) == 0.002
+    assert round(Need(SCALES[2], costs).signs_per_s * costs.redis_sign_s, 1) == 1.1
 
 
 def test_a_cost_that_is_not_measured_is_named(tmp_path: Path) -> None:
