@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import scratch
 from tests.support.servers import PostgresServer, RedisServer
+
+# Before anything asks for a temporary folder; the workers of pytest-xdist take over where the first process is.
+scratch.settle()
 
 # How long an example took says how busy the machine is, not whether it holds. The same examples each
 # time, so that a run says something about what was changed; new ones are looked for at full size.
