@@ -20,13 +20,14 @@ PREFIX = "idling-"
 LOCK = ".held"
 
 
-def settle() -> None:
-    """Have temporary files of this process and its children made in memory, in one folder that goes with it.
+def settle() -> Path | None:
+    """Have temporary files of this process and its children made in memory, in one folder that goes with it; return it.
 
-    Nothing changes where somebody has named a place (``TMPDIR``), or memory is short.
+    Nothing changes where memory is short, or somebody has named a place (``TMPDIR``), as who wants to look at
+    what a test left behind does.
     """
     if "TMPDIR" in os.environ or not _has_room():
-        return
+        return None
     _remove_left_over()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY))
     folder.chmod(0o711)  # servers that must not run as root have their own folders in it
@@ -35,6 +36,7 @@ def settle() -> None:
     fcntl.flock(held, fcntl.LOCK_EX)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    return folder
 
 
 def _has_room() -> bool:
