@@ -29,11 +29,12 @@ def settle() -> Path | None:
     if "TMPDIR" in os.environ or not _has_room():
         return None
     _remove_left_over()
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY))
-    folder.chmod(0o711)  # servers that must not run as root have their own folders in it
+    made = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=MEMORY))
+    made.chmod(0o711)  # servers that must not run as root have their own folders in it
     # Held until this process ends, however that happens: so another can tell what is left over.
-    held = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR)
+    held = os.open(made / LOCK, os.O_CREAT | os.O_RDWR)
     fcntl.flock(held, fcntl.LOCK_EX)
+    folder = made.rename(MEMORY / made.name[1:])  # nobody takes for left over what is not yet held
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
     return folder
