@@ -41,6 +41,7 @@ def add_gauges(
             lambda: postman.largest_bytes,
         ),
         ("idling_mailboxes_blocked", "Sockets whose network takes no more", lambda: postman.blocked_count),
+        ("idling_waiting", "Who listens over HTTP and waits for the database", lambda: sockets.admission.waiting),
         ("idling_arriving", "Devices between hello and welcome", lambda: sockets.admission.arriving),
         ("idling_publisher_waiting", "Entries that Redis was not told of yet", lambda: publisher.waiting),
         ("idling_publisher_owed", "Streams whose cached values are still to be dropped", lambda: publisher.owed),

@@ -86,8 +86,10 @@ async def serve(
         max_line_size=MAX_LINE_BYTES,
     )
     await runner.setup()
-    assert runner.server is not None, "it was set up"  # noqa: S101 -- for the type checker
-    heads = HeadDeadlines(runner.server)
+    server = runner.server
+    assert server is not None, "it was set up"  # noqa: S101 -- for the type checker
+    app[PARTS].metrics.gauge("idling_http_connections", "Open HTTP connections", lambda: len(server.connections))
+    heads = HeadDeadlines(server)
     heads.start()
     try:
         site = web.TCPSite(

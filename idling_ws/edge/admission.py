@@ -9,6 +9,9 @@ beginning of it, each for a different while:
     too many between hello and welcome        4100 with retry_ms
 
 What only reads over HTTP is put off as well while the loop is late.
+
+Who listens over HTTP waits while the database is away, as a socket that is open does:
+sent away again and again they would back off, and stay away long after it is back.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ import asyncio
 import contextlib
 import random
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
 
 from idling_ws.domain.clock import Clock
 from idling_ws.domain.errors import UnavailableError
@@ -31,6 +35,10 @@ SHORTEST_SPREAD_MS = 1000
 LONGEST_SPREAD_MS = 60_000
 # The least that the protocol lets a client wait after 41xx.
 SHORTEST_RETRY_MS = 1000
+# How often it is asked, for each who waits, whether the database is back.
+ASK_AGAIN_S = 1.0
+
+Result = TypeVar("Result")
 
 
 def spread_ms(devices: int) -> int:
@@ -65,6 +73,7 @@ class Admission:
         self.arriving = 0
         self.refused = 0
         self.put_off = 0
+        self.waiting = 0
 
     async def watch(self) -> None:
         """Look how late the loop is, until cancelled."""
@@ -98,6 +107,26 @@ class Admission:
             yield
         finally:
             self.arriving -= 1
+
+    async def when_it_can(
+        self, work: Callable[[], Awaitable[Result]], until: float, is_over: Callable[[], bool]
+    ) -> Result:
+        """Do what needs the database as soon as it answers, by the steady clock's ``until`` at the latest.
+
+        Raises ``UnavailableError`` when it does not, once ``is_over()``, and where that says when to try again.
+        """
+        while True:
+            try:
+                return await work()
+            except UnavailableError as error:
+                is_late = self._clock.monotonic() + ASK_AGAIN_S > until
+                if error.retry_after_ms is not None or is_late or is_over():
+                    raise
+            self.waiting += 1
+            try:
+                await asyncio.sleep(random.uniform(0.5, 1.0) * ASK_AGAIN_S)  # noqa: S311 -- spreads load, guards nothing
+            finally:
+                self.waiting -= 1
 
     def check_read(self) -> None:
         """Let a read go on. Raises ``UnavailableError`` with when to try again."""

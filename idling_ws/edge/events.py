@@ -113,37 +113,48 @@ class Listener:
 
 async def get_events(request: web.Request) -> web.StreamResponse:
     """``GET /api/events``: SSE for who accepts ``text/event-stream``, else a long-poll."""
-    identity = await identify(request)
-    if "text/event-stream" in request.headers.get("Accept", ""):
-        return await _stream(request, identity)
-    return await _poll(request, identity)
+    parts, sockets = request.app[PARTS], request.app[SOCKETS]
+    is_stream = "text/event-stream" in request.headers.get("Accept", "")
+    until = parts.clock.monotonic() + (DEFAULT_WAIT_S if is_stream else _wait_s(request))
+    address = address_of(request)
+    sockets.addresses.enter(address)
+    try:
+        identity = await sockets.admission.when_it_can(
+            lambda: identify(request), until, lambda: parts.draining or request.transport is None
+        )
+        return await (_stream if is_stream else _poll)(request, identity, until)
+    finally:
+        sockets.addresses.leave(address)
 
 
 @contextlib.asynccontextmanager
 async def _joined(
-    request: web.Request, identity: Identity, cursor: str | None
+    request: web.Request, identity: Identity, cursor: str | None, until: float
 ) -> AsyncIterator[tuple[Listener, Joined]]:
-    """Join a listener for the length of the block.
+    """Join a listener for the length of the block, as soon as the database answers.
 
-    Raises ``RateLimitError`` when its user has too many, ``UnavailableError`` while this instance leaves
-    or too many are coming in.
+    Raises ``RateLimitError`` when its user has too many, ``UnavailableError`` while this instance leaves, where
+    too many are coming in, and when the database does not answer ``until`` then.
     """
     parts, sockets = request.app[PARTS], request.app[SOCKETS]
+
+    async def join() -> Joined:
+        with sockets.admission.coming_in():
+            return await parts.joining.join(identity.user_id, listener, cursor)
+
     if parts.draining:
         raise UnavailableError("unavailable", "This instance is leaving. Connect again.", retry_after_ms=1000)
     listener = Listener(request, identity.login_id, parts.settings.mailbox_bytes)
-    address = address_of(request)
-    sockets.addresses.enter(address)
     try:
         if not sockets.admit(identity.user_id, listener):
             raise RateLimitError(message="Too many connections.", retry_after_ms=RETRY_TOO_MANY_MS)
-        with sockets.admission.coming_in():
-            joined = await parts.joining.join(identity.user_id, listener, cursor)
+        joined = await sockets.admission.when_it_can(
+            join, until, lambda: parts.draining or listener.is_gone or listener.failed is not None
+        )
         yield listener, joined
     finally:
         parts.hub.detach(identity.user_id, listener)
         sockets.release(listener)
-        sockets.addresses.leave(address)
 
 
 def _go_live(parts: Parts, listener: Listener, joined: Joined) -> None:
@@ -153,22 +164,21 @@ def _go_live(parts: Parts, listener: Listener, joined: Joined) -> None:
 # -- long-poll -----------------------------------------------------------------------
 
 
-async def _poll(request: web.Request, identity: Identity) -> web.Response:
+async def _poll(request: web.Request, identity: Identity, until: float) -> web.Response:
     parts = request.app[PARTS]
-    wait_s = _wait_s(request)
     cursor = request.query.get("cursor")
     if cursor is None:
         raise InvalidError(fields={"cursor": ["Missing: take one from /api/snapshot."]})
     # Whoever asks for what comes behind it has what is before it.
     request.app[PARTS].acknowledged.saw(identity.user_id, parse_cursor(cursor).user_seq)
-    async with _joined(request, identity, cursor) as (listener, joined):
+    async with _joined(request, identity, cursor, until) as (listener, joined):
         if not joined.resumed:
             return problem(InvalidError("cursor_void"), request[TRACE_ID], reason=joined.reason, state="/api/snapshot")
         parts.presence.saw(identity.user_id)
         if joined.is_complete:
             _go_live(parts, listener, joined)
             if not joined.missed and not listener.parcels:
-                await listener.wait(wait_s)
+                await listener.wait(until - parts.clock.monotonic())
         parcels = joined.missed + listener.take()
         if not parcels:
             return web.Response(status=204, headers={"Cache-Control": "no-store"})
@@ -201,7 +211,7 @@ def _advance(joined: Joined, parcels: list[Parcel]) -> Cursor:
 # -- Server-Sent Events --------------------------------------------------------------
 
 
-async def _stream(request: web.Request, identity: Identity) -> web.StreamResponse:
+async def _stream(request: web.Request, identity: Identity, until: float) -> web.StreamResponse:
     parts = request.app[PARTS]
     token = bearer(request)
     expires_at = None if token is None else check_token(parts, token).expires_at
@@ -215,7 +225,7 @@ async def _stream(request: web.Request, identity: Identity) -> web.StreamRespons
     )
     # An EventSource gives up for good on anything but 200, so a void cursor is answered inside
     # the stream: a welcome with a fresh state.
-    async with _joined(request, identity, cursor) as (listener, joined):
+    async with _joined(request, identity, cursor, until) as (listener, joined):
         # A client that went away has its last event id.
         with contextlib.suppress(ConnectionError):
             await response.prepare(request)

@@ -41,7 +41,7 @@ CROSSED = 1
 UNUSABLE = 2
 
 
-def _commas(known: tuple[str, ...] | None) -> Any:
+def commas(known: tuple[str, ...] | None) -> Any:
     """Return a click callback that splits at commas and holds each part against ``known``."""
 
     def split(_context: click.Context, _option: click.Parameter, value: tuple[str, ...] | str) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ def _seconds(name: str, default: float, words: str, *, least: float, most: float
     "--url",
     "urls",
     multiple=True,
-    callback=_commas(None),
+    callback=commas(None),
     help="Base URL of an instance; several, or several times. Without it servers of its own are started.",
 )
 @click.option(
@@ -111,14 +111,20 @@ def _seconds(name: str, default: float, words: str, *, least: float, most: float
     "transports",
     default="ws",
     show_default=True,
-    callback=_commas(ALL_TRANSPORTS),
+    callback=commas(ALL_TRANSPORTS),
     help="ws, sse, poll: several are dealt out in turn.",
 )
 @click.option(
-    "--faults", default="", callback=_commas((*FAULTS, *PLACE_FAULTS)), help=_table({**FAULTS, **PLACE_FAULTS})
+    "--faults", default="", callback=commas((*FAULTS, *PLACE_FAULTS)), help=_table({**FAULTS, **PLACE_FAULTS})
 )
 @_seconds("fault-every", 1.0, "Seconds between faults of one kind.", least=0.01)
 @_seconds("fault-longest", 5.0, "Seconds until a fault heals, at most.", least=0.01)
+@click.option(
+    "--fault-shortest",
+    "fault_shortest_s",
+    type=click.FloatRange(0.01),
+    help="Seconds until a fault of the servers heals, at least.  [default: half of --fault-longest]",
+)
 @click.option("--fault-times", type=click.IntRange(1), help="End when each fault of the servers happened so often.")
 @click.option("--soak", is_flag=True, help="Read memory, tasks and open files, and fail when they grow.")
 @_seconds("drain", 60.0, "Seconds to wait at the end until everything has arrived.", least=0.1)

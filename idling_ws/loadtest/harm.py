@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from idling_ws.embedded.child import Child
-from idling_ws.loadtest.own_instance import PlaceError
+from idling_ws.loadtest.own_instance import POLL_S, OwnInstance, PlaceError
 from idling_ws.loadtest.place import Place
 from idling_ws.loadtest.probe import Probe
 
@@ -23,6 +23,8 @@ NORMAL_TIMEOUT_S = 60.0
 SLOW_S = 0.2
 # In turn, so that a few are all there are: PostgreSQL is 0, Redis is 1.
 PARTITIONS = ((1, "swallowed"), (0, "cut"), (1, "cut"), (0, "swallowed"), (1, "slowed"), (0, "slowed"))
+# An instance that hears nothing from Redis any more says so in its ``/readyz`` in this time.
+NOTICE_WITHIN_S = 5.0
 # An instance that leaves must do so by itself.
 LEFT_IN_ORDER = 0
 
@@ -39,10 +41,28 @@ class Harm:
     over: asyncio.Event
     turn: int = 0
     what: str = ""
+    noticed_after_s: float | None = None
 
     async def wait(self) -> None:
         """Let it last, until the run is over at most."""
         await wait_for(self.over, self.lasts_s)
+
+    async def wait_and_watch(self, instance: OwnInstance) -> None:
+        """Let it last, and see when ``instance`` says that it is not all there."""
+        watching = asyncio.create_task(self._watch(instance))
+        try:
+            await self.wait()
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _watch(self, instance: OwnInstance) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        # Other processes set no event of ours.
+        while await instance.status(self.place.http) != "degraded":  # noqa: ASYNC110 - see above
+            await asyncio.sleep(POLL_S)
+        self.noticed_after_s = loop.time() - began
 
 
 async def wait_for(event: asyncio.Event, timeout_s: float) -> None:
@@ -127,6 +147,29 @@ async def _instance_term(harm: Harm) -> None:
         await instance.start(harm.place.http)
 
 
+async def _redis_hole(harm: Harm) -> None:
+    harm.what = f"a black hole between all instances and Redis for {harm.lasts_s:.1f} s"
+    ways = [redis for _, redis in harm.place.proxies]
+    try:
+        for way in ways:
+            way.swallow()
+        await harm.wait()
+    finally:
+        for way in ways:
+            way.heal()
+
+
+async def _deaf_instance(harm: Harm) -> None:
+    number = harm.rng.randrange(len(harm.place.proxies))
+    instance, (_, way) = harm.place.instances[number], harm.place.proxies[number]
+    harm.what = f"{instance.name} cut off from Redis for {harm.lasts_s:.1f} s"
+    try:
+        way.cut()
+        await harm.wait_and_watch(instance)
+    finally:
+        way.heal()
+
+
 async def _partition(harm: Harm) -> None:
     number = harm.rng.randrange(len(harm.place.proxies))
     store, way = PARTITIONS[harm.turn % len(PARTITIONS)]
@@ -163,29 +206,53 @@ PLACE_FAULTS: dict[str, PlaceFault] = {
     "pg-freeze": PlaceFault("stop PostgreSQL where it is, and let it go on", _pg_freeze),
     "instance-kill": PlaceFault("kill -9 an instance, and start it again", _instance_kill),
     "instance-term": PlaceFault("tell an instance to leave, and start it again", _instance_term),
+    "redis-hole": PlaceFault("lead the ways of all instances to Redis into a black hole", _redis_hole),
+    "instance-deaf": PlaceFault(
+        f"cut an instance off from Redis: it must say so in {NOTICE_WITHIN_S:.0f} s", _deaf_instance
+    ),
     "partition": PlaceFault("cut, swallow or slow down one instance's way to Redis or PostgreSQL", _partition),
 }
 
 # Those that need the fault proxies.
-PROXIED = frozenset({"partition"})
+PROXIED = frozenset({"redis-hole", "instance-deaf", "partition"})
+# Those in which an instance must say by itself that something is wrong.
+TOLD = frozenset({"instance-deaf"})
 
 
 @dataclass(frozen=True, slots=True)
 class Injury:
-    """One fault that happened. ``normal_after_s`` counts from when it healed; None: it did not come to that."""
+    """One fault that happened. ``normal_after_s`` counts from when it healed; None: it did not come to that.
+
+    ``noticed_after_s`` counts from its beginning, where an instance has to say so; None: it did not.
+    """
 
     name: str
     what: str
     at_s: float
     lasted_s: float
     normal_after_s: float | None
+    noticed_after_s: float | None = None
+
+    @property
+    def is_unnoticed(self) -> bool:
+        """Whether an instance had time to say that something was wrong, and did not."""
+        late = self.noticed_after_s is None or self.noticed_after_s > NOTICE_WITHIN_S
+        return self.name in TOLD and self.lasted_s > NOTICE_WITHIN_S and late
 
 
 class Injector:
     """Does harm to a place in turn. ``note`` hears of each fault when it begins."""
 
     def __init__(
-        self, place: Place, names: Sequence[str], rng: random.Random, note: Note, *, every_s: float, longest_s: float
+        self,
+        place: Place,
+        names: Sequence[str],
+        rng: random.Random,
+        note: Note,
+        *,
+        every_s: float,
+        longest_s: float,
+        shortest_s: float | None = None,
     ) -> None:
         self._place = place
         self._names = names
@@ -193,6 +260,7 @@ class Injector:
         self._note = note
         self._every_s = every_s
         self._longest_s = longest_s
+        self._shortest_s = longest_s / 2 if shortest_s is None else min(shortest_s, longest_s)
         self._over = asyncio.Event()
         self.injuries: list[Injury] = []
 
@@ -220,7 +288,8 @@ class Injector:
 
     async def _injure(self, name: str, turn: int, probe: Probe, began: float) -> None:
         loop = asyncio.get_running_loop()
-        harm = Harm(self._place, self._rng, self._rng.uniform(0.5, 1.0) * self._longest_s, self._over, turn)
+        lasts_s = self._rng.uniform(self._shortest_s, self._longest_s)
+        harm = Harm(self._place, self._rng, lasts_s, self._over, turn)
         since = loop.time()
         self._note(name, "begins")
         try:
@@ -229,4 +298,4 @@ class Injector:
             lasted_s = loop.time() - since
             self._note(name, harm.what)
         normal_after_s = await probe.until_normal(NORMAL_TIMEOUT_S)
-        self.injuries.append(Injury(name, harm.what, since - began, lasted_s, normal_after_s))
+        self.injuries.append(Injury(name, harm.what, since - began, lasted_s, normal_after_s, harm.noticed_after_s))

@@ -34,6 +34,8 @@ class Trial:
     longest_s: float
     every_s: float
     most_s: float
+    # None: half of the longest.
+    shortest_s: float | None = None
 
 
 # Under ten minutes together, drains and checks included.
@@ -50,11 +52,37 @@ FULL = (
     Trial("client-cut", None, 3.0, 0.5, 15.0),
     Trial("client-freeze", None, 3.0, 0.5, 15.0),
     Trial(STORM, None, 1.0, 1.0, 22.0),
+    Trial("redis-hole", 2, 7.0, 0.5, 30.0),
+    Trial("instance-deaf", 2, 7.0, 0.5, 30.0, shortest_s=6.0),
     Trial("partition", 6, 5.0, 0.5, 45.0),
+)
+# As long and as often as somebody would who does not believe it: three quarters of an hour.
+LARGE = (
+    Trial("redis-kill", 5, 30.0, 2.0, 400.0, shortest_s=30.0),
+    Trial("redis-freeze", 5, 30.0, 2.0, 400.0, shortest_s=30.0),
+    Trial("redis-flush", 20, 1.0, 1.0, 200.0),
+    Trial("pubsub-kill", 20, 1.0, 1.0, 200.0),
+    Trial("pg-kill", 5, 5.0, 2.0, 300.0),
+    Trial("pg-restart", 5, 1.0, 2.0, 200.0),
+    Trial("pg-freeze", 5, 20.0, 2.0, 400.0, shortest_s=20.0),
+    Trial("instance-kill", 10, 3.0, 1.0, 300.0),
+    Trial("instance-term", 10, 3.0, 1.0, 300.0),
+    Trial("client-cut", None, 10.0, 0.2, 60.0),
+    Trial("client-freeze", None, 10.0, 0.2, 60.0),
+    Trial(STORM, None, 1.0, 1.0, 62.0),
+    Trial("redis-hole", 5, 30.0, 2.0, 400.0, shortest_s=30.0),
+    Trial("instance-deaf", 5, 20.0, 2.0, 300.0, shortest_s=20.0),
+    Trial("partition", 12, 10.0, 1.0, 400.0),
 )
 # Each once or twice, as short as it can be and still be noticed.
 SMALL = tuple(
-    replace(trial, times=trial.times and min(trial.times, 2), longest_s=min(trial.longest_s, 1.5), every_s=0.2)
+    replace(
+        trial,
+        times=trial.times and min(trial.times, 2),
+        longest_s=min(trial.longest_s, 1.5),
+        every_s=0.2,
+        shortest_s=None,
+    )
     for trial in FULL
 )
 
@@ -87,6 +115,7 @@ class Outcome:
         metrics, injuries = self.summary["metrics"], self.summary.get("injuries", [])
         waits = [injury["normal_after_s"] for injury in injuries if injury["normal_after_s"] is not None]
         lasted = [injury["lasted_s"] for injury in injuries]
+        told = [injury["noticed_after_s"] for injury in injuries if injury["noticed_after_s"] is not None]
         refuted = self.summary["proof"]["refuted"]
         verdict = (
             "held" if self.held else ", ".join(self.crossed) or ("did not happen" if not self.happened else "ended")
@@ -96,7 +125,8 @@ class Outcome:
             str(self.happened),
             f"{sum(lasted) / len(lasted):.1f} s" if lasted else "-",
             f"{statistics.median(waits):.1f} / {max(waits):.1f} s" if waits else "-",
-            f"{metrics['settled']:,.0f}",
+            f"{max(told):.1f} s" if told else "-",
+            f"{metrics['settled']:,.0f} ({metrics['mutations_per_s']:,.0f}/s)",
             f"{metrics['confirm_p50_ms']:,.0f} / {metrics['confirm_max_ms']:,.0f} ms",
             f"{metrics['resumed']:,.0f} / {metrics['fresh'] - metrics['devices']:,.0f}",
             verdict if not refuted else f"REFUTED {refuted}",
@@ -108,6 +138,7 @@ HEADINGS = (
     "times",
     "lasted",
     "normal after (median / worst)",
+    "told of after",
     "mutations",
     "confirm p50 / max",
     "resumed / afresh again",
@@ -157,6 +188,7 @@ class Matrix:
             fault_times=trial.times,
             fault_every_s=trial.every_s,
             fault_longest_s=trial.longest_s,
+            fault_shortest_s=trial.shortest_s,
             drain_s=DRAIN_S,
             history=place.folder / f"{trial.fault}.jsonl",
         )
@@ -180,9 +212,5 @@ class Matrix:
 
 
 def chosen(names: Sequence[str], trials: Sequence[Trial]) -> tuple[Trial, ...]:
-    """Return the trials of these faults, all where none is named. Raises ``ValueError`` for an unknown one."""
-    known: dict[str, Trial] = {trial.fault: trial for trial in trials}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ValueError(f"{unknown[0]!r} is none of {', '.join(known)}")
-    return tuple(known[name] for name in names) if names else tuple(trials)
+    """Return the trials of these faults, all where none is named."""
+    return tuple(trial for trial in trials if not names or trial.fault in names)

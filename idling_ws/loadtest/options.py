@@ -22,6 +22,8 @@ class Options:
     faults: tuple[str, ...] = ()
     fault_every_s: float = 1.0
     fault_longest_s: float = 5.0
+    # None: half of the longest.
+    fault_shortest_s: float | None = None
     fault_times: int | None = None
     drain_s: float = 60.0
     seed: int = 0

@@ -118,6 +118,7 @@ class Session:
             self._workers.note_fault,
             every_s=options.fault_every_s,
             longest_s=options.fault_longest_s,
+            shortest_s=options.fault_shortest_s,
         )
         harming = asyncio.create_task(self._harm(self._injector))
         try:
@@ -173,6 +174,7 @@ class Session:
             injuries = self._injector.injuries
             more["injuries"] = [asdict(injury) for injury in injuries]
             metrics["not_normal"] = sum(injury.normal_after_s is None for injury in injuries)
+            metrics["unnoticed"] = sum(injury.is_unnoticed for injury in injuries)
             for injury in injuries:
                 metrics[f"fault.{injury.name}"] = metrics.get(f"fault.{injury.name}", 0) + 1
         if self._place is not None:

@@ -5,6 +5,10 @@ the noise, so it takes two things to be one: a trend that chance does not make (
 Kendall: of all pairs of readings, many more rise than fall), and a slope (Theil and Sen: the
 median of all pairs) that comes to more than is allowed over the second half of the traffic.
 The first half does not count: caches and pools fill up then.
+
+Open connections are counted apart from tasks and open files, of which each HTTP connection has
+one of both: devices move from one instance to another when their tokens end. Whether one is
+left when all have gone is seen at the end.
 """
 
 from __future__ import annotations
@@ -30,6 +34,8 @@ _NAMES = {
     "memory_bytes": "process_resident_memory_bytes",
     "tasks": "idling_tasks",
     "fds": "process_open_fds",
+    "http_connections": "idling_http_connections",
+    "sockets": "idling_sockets",
 }
 
 
@@ -46,7 +52,7 @@ class Allowed:
         return max(self.share * middle, self.number)
 
 
-ALLOWED = (Allowed("memory_bytes", 0.02, 1 << 20), Allowed("tasks", 0.0, 1.0), Allowed("fds", 0.0, 1.0))
+ALLOWED = (Allowed("memory_bytes", 0.02, 1 << 20), Allowed("own_tasks", 0.0, 1.0), Allowed("own_fds", 0.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,18 @@ class Reading:
     memory_bytes: float
     tasks: float
     fds: float
+    http_connections: float = 0.0
+    sockets: float = 0.0
+
+    @property
+    def own_tasks(self) -> float:
+        """Tasks that are not there for one connection."""
+        return self.tasks - self.http_connections
+
+    @property
+    def own_fds(self) -> float:
+        """Open files that are no connection of a client."""
+        return self.fds - self.http_connections - self.sockets
 
 
 @dataclass(slots=True)

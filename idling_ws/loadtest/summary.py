@@ -34,6 +34,7 @@ COUNTS = {
     "connect_failed": "devices that did not connect in time",
     "undrained": "devices that did not reach the end in time",
     "not_normal": "faults after which the servers were not back to normal in a minute",
+    "unnoticed": "faults that an instance did not tell of in five seconds",
     "refuted": "operations that break a promise",
     "leaks": "things of a process that grew during a soak",
     "soak_unjudged": "1 when a soak was too short to say anything",
@@ -42,7 +43,7 @@ COUNTS = {
 # A run that could not do its job fails, whatever else was asked.
 ALWAYS = tuple(
     Threshold(name, ">", 0)
-    for name in ("connect_failed", "undrained", "not_normal", "refuted", "leaks", "soak_unjudged")
+    for name in ("connect_failed", "undrained", "not_normal", "unnoticed", "refuted", "leaks", "soak_unjudged")
 )
 
 
@@ -121,7 +122,8 @@ def notes_of(summary: dict[str, Any]) -> list[str]:
     for injury in summary.get("injuries", ()):
         after_s = injury["normal_after_s"]
         ended = "not normal in a minute" if after_s is None else f"normal {after_s:.1f} s after"
-        notes.append(f"{injury['at_s']:6.1f} s  {injury['name']}: {injury['what']}, {ended}")
+        told = "" if injury["noticed_after_s"] is None else f", told of after {injury['noticed_after_s']:.1f} s"
+        notes.append(f"{injury['at_s']:6.1f} s  {injury['name']}: {injury['what']}{told}, {ended}")
     soak = summary.get("soak")
     if soak is not None:
         notes += [

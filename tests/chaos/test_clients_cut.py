@@ -11,16 +11,21 @@ from typing import Any
 
 import pytest
 
-from tests.support.crowd import Guest, Roamer, check_against_log, gathered, sized
+from tests.support.blackhole import blackholes
+from tests.support.crowd import FULL_SIZE, Guest, Roamer, check_against_log, gathered, sized
 from tests.support.instances import Instance
 from tests.support.steady import Steady, settled
 from tests.support.wanderer import DOORS, Wanderer
-from tests.support.wire_client import call, metric
+from tests.support.wire_client import Device, call, connect, metric
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
 
 Pair = tuple[Instance, Instance]
 BACK_WITHIN_S = 60.0
+SOCKETS = "idling_sockets"
+CLOSED_SILENT = 'idling_socket_closes_total{code="4202"}'
+# Twice a heartbeat and ten seconds after the last sign of life, and as much again for the line to be given up.
+GONE_WITHIN_S = 2 * (2 * 2.0 + 10.0)
 
 
 async def test_devices_that_are_cut_and_away_miss_nothing(
@@ -106,3 +111,33 @@ async def test_all_are_back_in_a_minute_and_nobody_needs_a_fresh_state(
         assert work.statuses() == {"confirmed"}
         assert await total(frail_pair, "idling_snapshots_total") == snapshots
         assert back_s < BACK_WITHIN_S
+
+
+@pytest.mark.skipif(not FULL_SIZE, reason="a quarter of a minute of silence: `make chaos-tests` runs it")
+async def test_whoever_is_half_there_is_given_up(
+    frail_pair: Pair, guests: list[Guest], figures: Callable[..., dict[str, Any]]
+) -> None:
+    """Their network swallows everything, both ways: no goodbye, no reset, and what they are sent is never read.
+
+    4202, nothing of them is kept, and whoever shares a user or an instance with them is not touched.
+    """
+    instance = frail_pair[0]
+    gone, staying = guests[:50], [Roamer(guest, [instance.url]) for guest in guests[:20]]
+    async with gathered(staying), blackholes(int(instance.url.rpartition(":")[2])) as hole:
+        before = await metric(instance.url, SOCKETS)
+        closed = await metric(instance.url, CLOSED_SILENT)
+        behind: list[Device] = [await connect(f"http://127.0.0.1:{hole.port}", guest.token) for guest in gone]
+        assert await metric(instance.url, SOCKETS) == before + len(gone)
+        hole.swallow()
+        since = time.monotonic()
+        async with Steady(devices=staying, every_s=0.5) as work, asyncio.timeout(60):
+            while await metric(instance.url, SOCKETS) > before:
+                await asyncio.sleep(0.1)
+            gone_s = time.monotonic() - since
+        figures(gone_s=gone_s, answered=len(work.answered))
+        assert await metric(instance.url, CLOSED_SILENT) == closed + len(gone)
+        assert gone_s < GONE_WITHIN_S
+        assert work.statuses() == {"confirmed"}
+        assert [device for device in staying if device.closes] == []
+        for device in behind:
+            device.cut()

@@ -6,16 +6,18 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from tests.support.crowd import FULL_SIZE, Guest, Roamer, check_against_log, gathered, sized
+from tests.support.event_stream import listen
 from tests.support.instances import Instance
 from tests.support.pulse import beating
 from tests.support.rows import run_sql
 from tests.support.servers import PostgresServer
 from tests.support.steady import Callers, Steady, settled
-from tests.support.wire_client import Device, call, connect, sign_in
+from tests.support.wire_client import Device, Login, call, connect, metric, sign_in
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
 
@@ -176,6 +178,49 @@ async def test_people_and_operators_are_told(frail_pair: Pair, frail_url: str, f
                 while len(notices_of(device)) < 2:
                     await device.receive()
             assert sorted(notices_of(device)) == ["ended", "raised"]
+
+
+async def test_who_listens_over_http_waits_until_it_is_back(frail_pair: Pair, frail_postgres: PostgresServer) -> None:
+    """A long-poll that was asked for while it is away, and an event stream: answered once it is there, not refused."""
+    a, b = frail_pair
+    me = await sign_in(a.url)
+    cursor = (await call(a.url, "GET", "/api/snapshot", token=me.token)).json["cursor"]
+    frail_postgres.kill()
+    try:
+        async with asyncio.timeout(60):
+            while (await asyncio.to_thread(a.readiness))[1]["status"] != "unready":
+                await asyncio.sleep(0.05)
+        polled = asyncio.create_task(call(a.url, "GET", f"/api/events?cursor={cursor}&wait_s=60", token=me.token))
+        streamed = asyncio.create_task(first_entry(a, me, cursor))
+        async with asyncio.timeout(60):
+            while await metric(a.url, "idling_waiting") < 2:
+                await asyncio.sleep(0.05)
+    finally:
+        await asyncio.to_thread(frail_postgres.start)
+    mid = await changed_at(b, me)
+    answer = await polled
+    assert answer.status == 200, answer.body
+    assert [entry["items"][-1]["mid"] for entry in answer.json["entries"]] == [mid]
+    assert (await streamed)["items"][-1]["mid"] == mid
+    await until_ready(frail_pair)
+
+
+async def first_entry(instance: Instance, login: Login, cursor: str) -> Any:
+    """Open an event stream and return the first entry that it brings."""
+    async with listen(instance.url, {"Authorization": f"Bearer {login.token}", "Last-Event-ID": cursor}) as stream:
+        return await stream.expect("entry")
+
+
+async def changed_at(instance: Instance, login: Login) -> str:
+    """Change something as soon as it can be changed; return its ``mid``."""
+    mid = uuid4().hex
+    body = {"mutations": [{"mid": mid, "name": "profile.update", "args": {"bio": "back"}}]}
+    async with asyncio.timeout(60):
+        while True:
+            answer = await call(instance.url, "POST", "/api/mutations", token=login.token, json=body)
+            if answer.status == 200 and answer.json["verdicts"][0]["status"] == "confirmed":
+                return mid
+            await asyncio.sleep(0.1)
 
 
 async def told_of_saving(device: Device, *, can: bool) -> None:

@@ -21,6 +21,7 @@ from click.testing import CliRunner
 
 from idling_ws.config_table import PREFIX, SETTINGS
 from idling_ws.proof.cli import main as check_history
+from tests.support.crowd import sized
 from tests.support.instances import Instance, running_instances
 from tests.support.servers import RedisServer
 from tests.support.tls_proxy import NGINX, TlsProxy
@@ -29,7 +30,8 @@ from tests.support.wire_client import Login, call
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 LOAD_TEST = DEPLOY.parent / "scripts" / "load_test.py"
 LAST = "the-last-one"
-USERS, DEVICES = 6, 3
+USERS, DEVICES = sized((6, 3), (50, 3))
+RATE, ROUNDS = sized((25, 1), (300, 5))
 PATIENCE_S = 240.0
 Behind = tuple[TlsProxy, list[Instance]]
 
@@ -162,14 +164,15 @@ async def test_a_rolling_restart_under_load_loses_nothing(behind: Behind, migrat
     run = await asyncio.create_subprocess_exec(
         sys.executable, str(LOAD_TEST),
         "--url", proxy.url, "--users", str(USERS), "--devices", str(DEVICES), "--transport", "ws,sse,poll",
-        "--scenario", "repeat", "--rate", "25", "--duration", "3600", "--history", str(history), "--json", str(report),
+        "--scenario", "repeat", "--rate", str(RATE), "--duration", "3600",
+        "--history", str(history), "--json", str(report),
         env={**os.environ, "SSL_CERT_FILE": str(proxy.folder / "certificate.pem")},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
         async with asyncio.timeout(PATIENCE_S):
             await until_said(run, f"{USERS * DEVICES}/{USERS * DEVICES} connected")
-            for instance in instances:
+            for instance in instances * ROUNDS:
                 assert await asyncio.to_thread(instance.terminate) == 0
                 await asyncio.to_thread(instance.start)
             run.send_signal(signal.SIGINT)

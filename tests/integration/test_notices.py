@@ -103,6 +103,8 @@ async def test_a_full_disk_is_told_once_and_refuses_pictures_only(migrated_url: 
             is_problem(await call(b.url, "GET", "/api/notices", token=guest.token), 403, "forbidden")
             for instance in (a, b):
                 instance.terminate()
+            # What was wrong with who left in order is wrong no more: nobody waits for that to be forgotten.
+            assert run_sql(migrated_url, "SELECT instance FROM operator_conditions") == []
             roomy: dict[str, Any] = {"ALERT_WEBHOOK_URL": hook.url, "PUBLIC_URL": a.url, **BEATING}
             with running_instances(migrated_url, redis_url, 1, **roomy) as (c,):
                 async with await connect(c.url, admin.token, cursor, state=state) as bell, beating(bell):

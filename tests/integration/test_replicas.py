@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from idling_ws.store.migrate import migrate
 from idling_ws.store.postgres import Database
 from idling_ws.store.replicas import Replicas
 from tests.integration.test_operating import idling
+from tests.support.crowd import sized
 from tests.support.instances import Instance, running_instances
 from tests.support.rows import run_sql
 from tests.support.servers import PostgresServer, RedisServer, free_port
@@ -141,6 +143,38 @@ async def test_nobody_misses_their_own_change_on_a_replica_that_lags(place: Plac
 async def lag_is_seen(instance: Instance) -> bool:
     """Whether ``/metrics`` says that the replica lags."""
     return await metric(instance.url, "idling_replica_lag_seconds") > 0
+
+
+async def test_nobody_misses_their_own_change_on_a_replica_that_is_always_late(place: Place) -> None:
+    """Everybody writes and reads at the same time, at any instance, and the replica never catches up.
+
+    What was written before the lag began is read from it, for as long as they wrote nothing since.
+    """
+    people = [await sign_in(place.a.url) for _ in range(sized(5, 50))]
+    await asyncio.to_thread(place.standby.catch_up)
+    await asyncio.to_thread(place.standby.lag, sized(2000, 5000))
+    bases, draw = (place.a.url, place.b.url), random.Random(3)
+
+    async def go_on(login: Login) -> int:
+        for turn in range(sized(5, 40)):
+            written_at, read_at = draw.choice(bases), draw.choice(bases)
+            begun = await change(written_at, login, "/api/sessions/create", {"activity": f"the {turn}th"})
+            shown = await read(read_at, "/api/sessions/active", login)
+            assert shown["session"]["id"] == begun["session"]["id"]
+            await change(draw.choice(bases), login, "/api/sessions/end", {})
+            listed = await read(read_at, "/api/sessions", login)
+            assert listed["sessions"][0]["id"] == begun["session"]["id"]
+            assert listed["sessions"][0]["status"] == "ended"
+        return turn + 1
+
+    try:
+        turns = await asyncio.gather(*[go_on(login) for login in people])
+        await until(lambda: lag_is_seen(place.b))
+    finally:
+        await asyncio.to_thread(place.standby.lag, 0)
+    await asyncio.to_thread(place.standby.catch_up)
+    assert min(turns) == max(turns) > 0
+    await read_from_replica(place.b.url, "/api/sessions", people[0])
 
 
 @pytest.mark.parametrize("fault", ["killed", "frozen"])

@@ -47,6 +47,12 @@ class StandbyServer(PostgresServer):
         self._run_sql("SELECT pg_wal_replay_pause()")
         self._wait_for("SELECT pg_get_wal_replay_pause_state() = 'paused'")
 
+    def lag(self, milliseconds: int) -> None:
+        """Replay each commit so much after it was made, from now on."""
+        self._run_sql(f"ALTER SYSTEM SET recovery_min_apply_delay = {milliseconds}")
+        self._run_sql("SELECT pg_reload_conf()")
+        self._wait_for(f"SELECT setting = '{milliseconds}' FROM pg_settings WHERE name = 'recovery_min_apply_delay'")
+
     def resume(self) -> None:
         """Replay on."""
         self._run_sql("SELECT pg_wal_replay_resume()")

@@ -107,3 +107,44 @@ def test_a_late_loop_lets_nobody_in_and_puts_reads_off(place: Place) -> None:
     with ExitStack() as stack:
         stack.enter_context(place.admission.coming_in())
     assert (place.admission.refused, place.admission.put_off) == (1, 1)
+
+
+class _Away:
+    """A database that is away for so many questions. ``retry_ms``: it is not that, and somebody says when to come."""
+
+    def __init__(self, times: int, retry_ms: int | None = None) -> None:
+        self.left = times
+        self.retry_ms = retry_ms
+
+    async def ask(self) -> str:
+        """Answer, or not."""
+        self.left -= 1
+        if self.left >= 0:
+            raise UnavailableError(retry_after_ms=self.retry_ms)
+        return "in"
+
+
+def _here() -> bool:
+    return False
+
+
+def _gone() -> bool:
+    return True
+
+
+async def test_who_listens_over_http_waits_for_the_database_and_for_nothing_else(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it answers; not longer than they want, not when they have gone, and not when told when to come again."""
+    monkeypatch.setattr("idling_ws.edge.admission.ASK_AGAIN_S", 0.0)
+    door, until = place.admission, MovableClock().monotonic() + 25.0
+    assert await door.when_it_can(_Away(3).ask, until, lambda: False) == "in"
+    for away, wanted, is_over in (
+        (_Away(3), until - 26.0, _here),
+        (_Away(3), until, _gone),
+        (_Away(3, 1000), until, _here),
+    ):
+        with pytest.raises(UnavailableError):
+            await door.when_it_can(away.ask, wanted, is_over)
+        assert away.left == 2, "asked once"
+    assert door.waiting == 0

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from idling_ws.loadtest.accounts import AccountsError, read_tokens
 from idling_ws.loadtest.charts import Line, by_percentile, nice_ceiling, over_time
 from idling_ws.loadtest.faults import FAULTS
-from idling_ws.loadtest.harm import PLACE_FAULTS
+from idling_ws.loadtest.harm import PLACE_FAULTS, Injury
+from idling_ws.loadtest.matrix import FULL, LARGE, SMALL, STORM, chosen
 from idling_ws.loadtest.measures import Measures, Totals, percentiles_ms
 from idling_ws.loadtest.options import Options
 from idling_ws.loadtest.report import page_of
@@ -213,3 +214,30 @@ def test_the_documentation_names_every_scenario_fault_and_metric() -> None:
     names = {name for name in metric_names() if not name.startswith(("confirm_", "deliver_"))}
     missing = [name for name in sorted({*names, *SCENARIOS, *FAULTS, *PLACE_FAULTS}) if f"`{name}`" not in text]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("name", "lasted_s", "noticed_after_s", "unnoticed"),
+    [
+        ("instance-deaf", 20.0, 3.2, False),
+        ("instance-deaf", 20.0, 5.1, True),
+        ("instance-deaf", 20.0, None, True),
+        ("instance-deaf", 4.0, None, False),
+        ("redis-kill", 30.0, None, False),
+    ],
+)
+def test_an_instance_that_was_cut_off_has_five_seconds_to_say_so(
+    name: str, lasted_s: float, noticed_after_s: float | None, *, unnoticed: bool
+) -> None:
+    """Unless the fault was over before; of other faults nobody has to tell."""
+    assert Injury(name, "", 0.0, lasted_s, 1.0, noticed_after_s).is_unnoticed is unnoticed
+
+
+def test_the_matrix_has_every_fault_in_each_of_its_sizes() -> None:
+    """And the large one is nowhere smaller than the usual one."""
+    assert {trial.fault for trial in FULL} == {*FAULTS, *PLACE_FAULTS, STORM}
+    for small, usual, large in zip(chosen((), SMALL), chosen((), FULL), LARGE, strict=True):
+        assert small.fault == usual.fault == large.fault
+        assert (small.times or 0) <= (usual.times or 0) <= (large.times or 0)
+        assert small.longest_s <= usual.longest_s <= large.longest_s
+    assert [trial.fault for trial in chosen(("partition", "pg-kill"), LARGE)] == ["pg-kill", "partition"]

@@ -36,6 +36,16 @@ def test_a_slow_leak_is_found_in_the_noise(seed: int) -> None:
     assert growth_of("", TASKS, readings([30.0 + n // 6 + draw.randint(0, 3) for n in range(120)], "tasks")).leaks
 
 
+def test_devices_that_move_to_another_instance_are_no_leak() -> None:
+    """Each brings a task and a file for its connection; what is there beside these counts."""
+    moving = [Reading(float(n), 100.0 * MIB, 30.0 + n, 60.0 + 2 * n, float(n), float(n)) for n in range(120)]
+    assert not growth_of("", TASKS, moving).leaks
+    assert not growth_of("", FDS, moving).leaks
+    staying = [Reading(float(n), 100.0 * MIB, 30.0 + n, 60.0 + n) for n in range(120)]
+    assert growth_of("", TASKS, staying).leaks
+    assert growth_of("", FDS, staying).leaks
+
+
 def test_a_step_down_or_one_wild_reading_is_no_leak() -> None:
     """The median of all pairs does not see it."""
     assert not growth_of("", FDS, readings([60.0] * 59 + [500.0] + [60.0] * 60, "fds")).leaks
