@@ -54,7 +54,7 @@ format: $(DEV)  ## put the code into its one form
 load: $(DEV)  ## put load on servers and prove their promises (ARGS="--url http://127.0.0.1:8080" for running ones)
 	@exec $(BIN)/python scripts/load_test.py $(ARGS)
 
-bench: $(DEV)  ## measure the hot paths
+bench: $(DEV)  ## measure what it costs, beside other servers (a quarter of an hour; ARGS=--quick for a look)
 	@exec $(BIN)/python scripts/bench.py $(ARGS)
 
 lock: $(DEV)  ## make the lock files anew from setup.cfg (UPGRADE=--upgrade for newer versions)
@@ -66,7 +66,7 @@ lock: $(DEV)  ## make the lock files anew from setup.cfg (UPGRADE=--upgrade for 
 		--constraints requirements.lock --output-file requirements-dev.lock
 
 clean:  ## remove what was made here, the environment included; the data in var/ stays
-	rm -rf $(VENV) node_modules build dist reports *.egg-info .coverage* .hypothesis
+	rm -rf $(VENV) .peers node_modules build dist reports *.egg-info .coverage* .hypothesis
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -21,6 +21,7 @@ from idling_ws.config import Settings
 from idling_ws.delivery.acknowledged import Acknowledged
 from idling_ws.delivery.departures import Departures
 from idling_ws.delivery.fanout import Fanout
+from idling_ws.delivery.hearing import hearing
 from idling_ws.delivery.heartbeat import Heartbeats
 from idling_ws.delivery.hub import Hub
 from idling_ws.delivery.joining import Joining
@@ -144,15 +145,6 @@ async def running_parts(
             roster.note_entry(entry.user_id, entry.seq, entry.frame)
         if changes:
             lobby.changed(changes)
-
-    def heard(messages: list[tuple[bytes, bytes]]) -> None:
-        for channel, message in messages:
-            user_id = int(channel[channel.index(b"{") + 1 : -1])
-            seq, _, frame = message.partition(b" ")
-            if frame:
-                hub.deliver(user_id, int(seq), frame)
-            else:
-                hub.notice_head(user_id, int(seq))
 
     def restored() -> None:
         lobby.look_again()
@@ -281,7 +273,7 @@ async def running_parts(
     hub.on_entry = drops.note_entry
     hub.on_position = drops.note_position
     hub.on_close = lambda user_id: fanout.unsubscribe(keys.stream(user_id))
-    fanout.on_messages = heard
+    fanout.on_messages = heard = hearing(hub, keys)
     fanout.on_restored = restored
     fanout.on_echo = metrics.echoed
     drops.on_shared = shared_emojis.look_again

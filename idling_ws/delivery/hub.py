@@ -162,7 +162,8 @@ class Hub:
         last = channel.last
         if seq <= last:
             return
-        channel.seen = max(channel.seen, seq)
+        if seq > channel.seen:
+            channel.seen = seq
         if seq == last + 1:
             channel.last = seq
             self._hand_out(channel, Parcel(seq, frame, is_shared=user_id == ALL))

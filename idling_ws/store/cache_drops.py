@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from idling_ws.domain.caching import DROPPED_BY, PERSONAL, SHARED, CacheKey
 from idling_ws.domain.ids import ALL
@@ -28,6 +30,14 @@ MAX_FLOORS = 50_000
 _KIND = re.compile(rb'"kind":"([a-z_.]+)"')
 _DROPPED_BY = {kind.encode(): data for kind, data in DROPPED_BY.items()}
 _EVERYTHING = "*"
+
+
+class Changed(NamedTuple):
+    """What is old: the names of all of it, those held of a person, and whether everybody shares some of it."""
+
+    data: tuple[str, ...]
+    personal: tuple[str, ...]
+    is_shared: bool
 
 
 class Drops:
@@ -64,7 +74,7 @@ class Drops:
 
     def note_entry(self, user_id: int, seq: int, frame: bytes) -> None:
         """Take an entry that was committed here or shown to a device here."""
-        self._note(changed_by(frame), user_id, seq)
+        self._note(_changed_by(tuple(_KIND.findall(frame))), user_id, seq)
 
     def note_position(self, user_id: int, seq: int) -> None:
         """Take a position that a device here was brought to, by whatever way: it read all up to there."""
@@ -72,27 +82,25 @@ class Drops:
         if user_id != ALL:
             self.raise_floor(_EVERYTHING, user_id, seq)
 
-    def _note(self, data: Iterable[str], user_id: int, seq: int) -> None:
-        personal = [name for name in data if name in PERSONAL]
-        if personal:
-            self.raise_floor(personal, user_id, seq)
-        if any(name in SHARED for name in data):
+    def _note(self, changed: Changed, user_id: int, seq: int) -> None:
+        if changed.personal:
+            self.raise_floor(changed.personal, user_id, seq)
+        if changed.is_shared:
             self.on_shared()
 
     # -- between instances -----------------------------------------------------------
 
     def commands(self, user_id: int, seq: int, frame: bytes) -> list[Command]:
         """Return what Redis has to do before it passes the entry on; nothing for most entries."""
-        data = changed_by(frame)
-        return self._commands(data, user_id, seq, " ".join(data)) if data else []
+        changed = _changed_by(tuple(_KIND.findall(frame)))
+        return self._commands(changed.personal, user_id, seq, " ".join(changed.data)) if changed.data else []
 
     def commands_for_all(self, user_id: int, seq: int) -> list[Command]:
         """Return the same where it is not known what changed: everything of this user, whatever all share."""
         return self._commands(PERSONAL, user_id, seq, _EVERYTHING)
 
-    def _commands(self, data: Iterable[str], user_id: int, seq: int, told: str) -> list[Command]:
+    def _commands(self, personal: Sequence[str], user_id: int, seq: int, told: str) -> list[Command]:
         commands: list[Command] = [("PUBLISH", self._keys.drops, f"{user_id} {seq} {told}")]
-        personal = [name for name in data if name in PERSONAL]
         if personal and user_id != ALL:
             floors = self._keys.floors(user_id)
             commands[:0] = [
@@ -114,13 +122,15 @@ class Drops:
             self.note_position(user_id, version)
             self.on_shared()
         else:
-            self._note(data, user_id, version)
+            self._note(_changed(data), user_id, version)
 
 
-def changed_by(frame: bytes) -> tuple[str, ...]:
-    """Return the kinds of data that an entry makes old."""
-    changed: dict[str, None] = {}
-    for kind in _KIND.findall(frame):
-        for data in _DROPPED_BY.get(kind, ()):
-            changed[data] = None
-    return tuple(changed)
+@lru_cache(maxsize=1000)
+def _changed_by(kinds: tuple[bytes, ...]) -> Changed:
+    """Return what an entry with items of these kinds makes old."""
+    return _changed(data for kind in kinds for data in _DROPPED_BY.get(kind, ()))
+
+
+def _changed(data: Iterable[str]) -> Changed:
+    names = tuple(dict.fromkeys(data))
+    return Changed(names, tuple(name for name in names if name in PERSONAL), any(name in SHARED for name in names))

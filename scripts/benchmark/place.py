@@ -9,7 +9,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from scripts.benchmark.device import Device
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVER_CORE, OTHER_CORE = 0, 1
+PORT = 18080
+AT_ONCE = 50
 TICKS = os.sysconf("SC_CLK_TCK")
 SETTINGS = {
     "IDLING_SECRET_KEY": "benchmark-benchmark-benchmark-benchmark",
@@ -33,23 +36,33 @@ SETTINGS = {
 }
 
 
-class Instance:
-    """One server process, pinned to a core."""
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds that a process has used so far, by its own clock: to the nanosecond, not to the tick."""
+    # What clock_getcpuclockid(3) makes of a process id on Linux.
+    return time.clock_gettime((~pid << 3) | 2)
 
-    def __init__(self, port: int, core: int, environ: dict[str, str]) -> None:
+
+def rss_kib(pid: int) -> int:
+    """Return the resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1]) * 4
+
+
+class Instance:
+    """One server process, pinned to a core. ``tree``: the checkout it runs."""
+
+    def __init__(self, port: int, core: int, environ: dict[str, str], tree: Path = ROOT) -> None:
         self.port = port
         command = [sys.executable, "-m", "idling_ws", "serve", "--port", str(port)]
-        self.process = subprocess.Popen(command, env=environ, cwd=ROOT)
+        self.process = subprocess.Popen(command, env=environ, cwd=tree)
         os.sched_setaffinity(self.process.pid, {core % (os.cpu_count() or 1)})
 
     def cpu_s(self) -> float:
         """CPU seconds used so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return cpu_s(self.process.pid)
 
     def rss_kib(self) -> int:
         """Resident memory."""
-        return int(Path(f"/proc/{self.process.pid}/statm").read_text(encoding="utf-8").split()[1]) * 4
+        return rss_kib(self.process.pid)
 
     async def ready(self, session: aiohttp.ClientSession) -> None:
         """Wait until it takes work."""
@@ -77,13 +90,21 @@ class Instance:
         await device.until(1)
         return device
 
+    async def connect_all(self, tokens: Sequence[str]) -> list[Device]:
+        """Connect them all, some at once."""
+        devices: list[Device] = []
+        for start in range(0, len(tokens), AT_ONCE):
+            devices += await asyncio.gather(*map(self.connect, tokens[start : start + AT_ONCE]))
+        return devices
+
 
 @dataclass(slots=True)
 class Place:
-    """Two instances over one database, and the people in it."""
+    """Two instances over one database, and the people in it. ``other``: an instance of another checkout, to compare."""
 
     a: Instance
     b: Instance
+    other: Instance | None
     database_url: str
     environ: dict[str, str]
     tokens: list[str]
@@ -91,40 +112,48 @@ class Place:
 
 
 @contextlib.asynccontextmanager
-async def opened(users: int) -> AsyncIterator[Place]:
+async def opened(users: int, against: Path | None = None) -> AsyncIterator[Place]:
     """Start everything; nothing is left behind."""
     os.sched_setaffinity(0, {OTHER_CORE % (os.cpu_count() or 1)})
     with tempfile.TemporaryDirectory(prefix="idling-bench-") as folder:
         servers = EmbeddedServers(Path(folder) / "var")
         endpoints = await servers.start()
-        port = 18080
         environ = {
             **os.environ,
             **SETTINGS,
             "IDLING_DATABASE_URL": endpoints.database_url,
             "IDLING_REDIS_URL": endpoints.redis_url,
-            "IDLING_PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "IDLING_PUBLIC_URL": f"http://127.0.0.1:{PORT}",
         }
-        a, b = Instance(port, SERVER_CORE, environ), None
-        try:
+        started: list[Instance] = []
+
+        async def start(core: int, tree: Path = ROOT) -> Instance:
+            instance = Instance(PORT + len(started), core, environ, tree)
+            started.append(instance)
             async with aiohttp.ClientSession() as session:
-                await a.ready(session)
-                b = Instance(port + 1, OTHER_CORE, environ)
-                await b.ready(session)
-            command = [sys.executable, "-m", "idling_ws", "token", "issue", "--ttl", "7200"]
-            issued = subprocess.check_output([*command, "--guests", str(users)], env=environ, cwd=ROOT, text=True)
-            people = [json.loads(line) for line in issued.splitlines()]
+                await instance.ready(session)
+            return instance
+
+        try:
+            a, b = await start(SERVER_CORE), await start(OTHER_CORE)
+            other = await start(SERVER_CORE, against) if against is not None else None
+            people = issue_tokens(environ, users)
             connection = psycopg2.connect(endpoints.database_url)
             with connection, connection.cursor() as cursor:
                 cursor.execute("INSERT INTO roles (user_id, role) VALUES (%s, 'admin')", (people[-1]["user_id"],))
             connection.close()
             tokens = [person["access_token"] for person in people]
-            yield Place(a, b, endpoints.database_url, environ, tokens[:-1], tokens[-1])
+            yield Place(a, b, other, endpoints.database_url, environ, tokens[:-1], tokens[-1])
         finally:
-            for instance in (a, b):
-                if instance is not None:
-                    instance.process.terminate()
-            for instance in (a, b):
-                if instance is not None:
-                    instance.process.wait(20)
+            for instance in started:
+                instance.process.terminate()
+            for instance in started:
+                instance.process.wait(20)
             await servers.stop()
+
+
+def issue_tokens(environ: dict[str, str], users: int) -> list[dict[str, Any]]:
+    """Make so many guests."""
+    command = [sys.executable, "-m", "idling_ws", "token", "issue", "--ttl", "7200", "--guests", str(users)]
+    issued = subprocess.check_output(command, env=environ, cwd=ROOT, text=True)
+    return [json.loads(line) for line in issued.splitlines()]

@@ -118,14 +118,19 @@ def _own_s(backend: int) -> float:
 
 def _read(place: Place) -> _Reading:
     with contextlib.closing(psycopg2.connect(place.database_url)) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_backend_pid(), (pg_current_wal_lsn() - '0/0')::bigint, pg_database_size(current_database())"
-        )
-        backend, log, size = cursor.fetchone() or (0, 0, 0)
-        postgres_s = _family_s(backend)
+        cursor.execute("SELECT (pg_current_wal_lsn() - '0/0')::bigint, pg_database_size(current_database())")
+        log, size = cursor.fetchone() or (0, 0)
     with contextlib.closing(redis.Redis.from_url(place.environ["IDLING_REDIS_URL"])) as client:
         cpu: dict[str, Any] = client.info("cpu")
-    return _Reading(postgres_s, cpu["used_cpu_user"] + cpu["used_cpu_sys"], int(log), int(size))
+    return _Reading(postgres_s(place.database_url), cpu["used_cpu_user"] + cpu["used_cpu_sys"], int(log), int(size))
+
+
+def postgres_s(database_url: str) -> float:
+    """Return the CPU seconds that all of PostgreSQL has used so far."""
+    with contextlib.closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        [backend] = cursor.fetchone() or (0,)
+        return _family_s(backend)
 
 
 def _family_s(backend: int) -> float:

@@ -10,11 +10,13 @@ from typing import Any, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from idling_ws.delivery.hearing import hearing
 from idling_ws.delivery.hub import Hub
 from idling_ws.delivery.parcel import Parcel
 from idling_ws.domain.errors import UnavailableError
 from idling_ws.domain.ids import ALL
 from idling_ws.store.log import LoggedEntry, StreamLog, Tails
+from idling_ws.store.redis import Keys
 from idling_ws.wire.closing import Close
 
 USER = 7
@@ -253,3 +255,20 @@ async def test_what_cannot_be_had_ends_its_devices_and_the_next_one_starts_clean
     world.deliver(0)
     await world.settle()
     world.check()
+
+
+def test_what_redis_says_reaches_the_hub() -> None:
+    """An entry with its number, whatever is in it, and a head alone; on the channels of users and on that of all."""
+    told: list[tuple[object, ...]] = []
+
+    class Listening(Hub):
+        def deliver(self, user_id: int, seq: int, frame: bytes) -> None:
+            told.append((user_id, seq, frame))
+
+        def notice_head(self, user_id: int, seq: int, *, known: bool = False) -> None:
+            told.append((user_id, seq))
+
+    keys = Keys("e{0}p")
+    heard = hearing(Listening(cast("StreamLog", None), cast("Tails", None)), keys)
+    heard([(keys.stream(USER), b"3 a {b} 4"), (keys.stream(1_234_567_890), b"17"), (keys.stream(ALL), b"1 x")])
+    assert told == [(USER, 3, b"a {b} 4"), (1_234_567_890, 17), (ALL, 1, b"x")]
