@@ -35,7 +35,6 @@ from idling_ws.delivery.push import Push
 from idling_ws.delivery.roster import Roster
 from idling_ws.delivery.sweeper import Sweeper
 from idling_ws.domain.caching import SHARED
-from idling_ws.domain.clock import SystemClock
 from idling_ws.domain.ids import ALL
 from idling_ws.domain.rules import LobbyChange
 from idling_ws.edge.auditing import note_denied
@@ -87,6 +86,7 @@ from idling_ws.store.redis import Keys, connect
 from idling_ws.store.replicas import Replicas
 from idling_ws.store.retention import Retention
 from idling_ws.store.sessions import SessionStore
+from idling_ws.watching.time_of_day import open_clock
 from idling_ws.wiring import build_health, build_notices, build_sign_in, in_time
 
 log = logging.getLogger(__name__)
@@ -100,12 +100,12 @@ async def running_parts(
     settings: Settings, database_url: str, redis_url: str, app: web.Application
 ) -> AsyncIterator[Parts]:
     """Build and start every part, put them on ``app``, and stop them in reverse."""
-    clock = SystemClock()
     instance = secrets.token_hex(4)
-    metrics = Metrics(clock)
-    breakers = Breakers(clock)
     database = Database(database_url, max_size=settings.database_pool)
     await database.open()
+    clock = await open_clock(database)
+    metrics = Metrics(clock)
+    breakers = Breakers(clock)
     catalogue_tables = CatalogueTables(database)
     await catalogue_tables.bring_up_to_date(__version__)
     stream_log = StreamLog(database)
@@ -133,7 +133,7 @@ async def running_parts(
 
     acknowledged = Acknowledged(fanout, keys)
     push_line = WebPushLine(
-        settings.push.services, derive_signing_key(settings.secret_key), settings.push.contact, breakers
+        settings.push.services, derive_signing_key(settings.secret_key), settings.push.contact, breakers, clock
     )
     push = Push(PushRows(database), acknowledged, push_line, metrics.pushed)
 

@@ -13,7 +13,6 @@ from datetime import timedelta
 from idling_ws import announcing
 from idling_ws.config import Settings
 from idling_ws.delivery.presence import Presence
-from idling_ws.domain.clock import Clock
 from idling_ws.domain.devices import device_name
 from idling_ws.domain.errors import IdlingError, JsonObject, RejectedError, UnavailableError
 from idling_ws.identity.keys import KeyRing
@@ -30,7 +29,7 @@ from idling_ws.store.postgres import Database
 from idling_ws.store.retention import Retention
 from idling_ws.store.sessions import SessionStore
 from idling_ws.tasks import Tasks
-from idling_ws.watching.clock_watch import JUMP_S
+from idling_ws.watching.time_of_day import JUMP_S, TimeOfDay
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +42,7 @@ ERRORS_EVERY_S = 5.0
 ANALYTICS_EVERY_S = 15.0
 ANALYTICS_LEASE_S = 60.0
 SEEN_EVERY_S = 60.0
+CLOCK_EVERY_S = 5.0
 ENDED_LOGINS_KEPT = timedelta(days=30)
 # Longer than any access token can live.
 REVOCATIONS_KEPT = timedelta(days=2)
@@ -54,7 +54,7 @@ class Jobs:
     def __init__(
         self,
         settings: Settings,
-        clock: Clock,
+        clock: TimeOfDay,
         database: Database,
         leases: Leases,
         sessions: SessionStore,
@@ -98,6 +98,7 @@ class Jobs:
         self._tasks.start(self._run(SEEN_EVERY_S, self._logins.flush_seen), "job-logins-seen")
         self._tasks.start(self._run(LOGINS_EVERY_S, self.tell_of_logins), "job-logins-to-tell")
         self._tasks.start(self._run(POLL_S, self._revocations.poll), "job-revocations")
+        self._tasks.start(self._run(CLOCK_EVERY_S, lambda: self._clock.ask(self._database)), "job-clock")
         self._tasks.start(self._run(ERRORS_EVERY_S, self._error_stats.flush), "job-error-stats")
         self._tasks.start(self._run(ANALYTICS_EVERY_S, self.roll_up), "job-analytics")
 

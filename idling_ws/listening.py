@@ -14,6 +14,7 @@ from idling_ws.edge.auditing import audit_refusals
 from idling_ws.edge.browser_session import add_sessions
 from idling_ws.edge.cors import share_with_allowed_origins
 from idling_ws.edge.deadlines import LINGER_S, HeadDeadlines
+from idling_ws.edge.lacking import tell_lacks
 from idling_ws.edge.limits import limit_requests
 from idling_ws.edge.parts import PARTS
 from idling_ws.edge.problems import answer_problems, mark
@@ -37,7 +38,7 @@ def build_app(settings: Settings, *, database_url: str, redis_url: str) -> web.A
     app = web.Application(middlewares=[answer_problems, audit_refusals], client_max_size=MAX_BODY_BYTES)
     add_sessions(app, settings)
     app.middlewares.extend((put_reads_off, limit_requests))
-    app.on_response_prepare.append(mark)
+    app.on_response_prepare.extend((mark, tell_lacks))
 
     tracing = open_tracing(settings.otel_endpoint, __version__)
     if tracing is not None:

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 from idling_ws.config import Settings
-from idling_ws.domain.clock import SystemClock
 from idling_ws.domain.errors import InvalidError
 from idling_ws.domain.ids import UserId
 from idling_ws.identity.guests import Guests
@@ -26,6 +25,7 @@ from idling_ws.serving import servers
 from idling_ws.store.audit_trail import AuditTrail, Event
 from idling_ws.store.postgres import Database
 from idling_ws.store.revocations import tell
+from idling_ws.watching.time_of_day import open_clock
 
 
 @contextlib.asynccontextmanager
@@ -41,7 +41,7 @@ async def _database(settings: Settings) -> AsyncIterator[Database]:
 
 @contextlib.asynccontextmanager
 async def _trail(database: Database) -> AsyncIterator[AuditTrail]:
-    trail = AuditTrail(database, SystemClock())
+    trail = AuditTrail(database, await open_clock(database))
     trail.start()
     try:
         yield trail
@@ -55,7 +55,7 @@ async def change_role(settings: Settings, user_id: UserId, role: str, *, grant: 
     Raises ``InvalidError`` (``not_found``), ``RejectedError`` when there is nothing to change, ``UnavailableError``.
     """
     async with _database(settings) as database:
-        clock = SystemClock()
+        clock = await open_clock(database)
         committer = Committer(database, clock, lambda text: None, lambda committed, changes: None, lanes=1)
         committer.start()
         try:
@@ -77,7 +77,7 @@ async def issue_tokens(
     Raises ``InvalidError`` (``not_found``), ``UnavailableError``.
     """
     async with _database(settings) as database, _trail(database) as trail:
-        clock, secret = SystemClock(), settings.secret_key
+        clock, secret = await open_clock(database), settings.secret_key
         keyring = KeyRing(database, secret, clock)
         await keyring.load()
         await keyring.allow_ttl(ttl_s)
@@ -94,7 +94,7 @@ async def rotate_keys(settings: Settings, *, at_once: bool) -> str:
     Needs no key that opens, so it also helps when the secret was lost. Raises ``UnavailableError``.
     """
     async with _database(settings) as database, _trail(database) as trail:
-        clock = SystemClock()
+        clock = await open_clock(database)
         kid = await KeyRing(database, settings.secret_key, clock).rotate(at_once=at_once)
         if at_once:
             await tell(database, NOBODY, KEYS_ROTATED)

@@ -30,6 +30,7 @@ from idling_ws.watching.clock_watch import ClockWatch
 from idling_ws.watching.disk import DiskWatch
 from idling_ws.watching.health import Health
 from idling_ws.watching.notices import Notices
+from idling_ws.watching.time_of_day import TimeOfDay
 from idling_ws.watching.webhook import Webhook
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def build_sign_in(settings: Settings, database: Database, logins: Logins, outbou
 
 
 def build_health(
-    settings: Settings, clock: Clock, fanout: Fanout, replicas: Replicas, sweeper: Sweeper, metrics: Metrics
+    settings: Settings, clock: TimeOfDay, fanout: Fanout, replicas: Replicas, sweeper: Sweeper, metrics: Metrics
 ) -> Health:
     """Return what looks at the parts of this instance, and show it on ``/metrics``."""
     health = Health(
@@ -64,6 +65,7 @@ def build_health(
     metrics.gauge("idling_disk_free_bytes", "Bytes free where data and files lie", lambda: health.disk.free_bytes)
     metrics.counter("idling_clock_jumps", "Times that this machine's clock jumped", lambda: watch.jumps)
     metrics.gauge("idling_clock_last_jump_seconds", "How far it jumped the last time", lambda: watch.last_jump_s)
+    metrics.gauge("idling_clock_off_seconds", "How far it is ahead of the place's time", lambda: watch.off_s)
     metrics.gauges("idling_condition", "1 while a fault lasts, by kind", "kind", health.levels)
     return health
 

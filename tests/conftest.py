@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import scratch
 from tests.support.servers import PostgresServer, RedisServer
+
+# Before anything asks for a temporary folder; the workers of pytest-xdist take over where the first process is.
+SCRATCH = scratch.settle()
 
 # How long an example took says how busy the machine is, not whether it holds. The same examples each
 # time, so that a run says something about what was changed; new ones are looked for at full size.
@@ -23,6 +27,12 @@ settings.load_profile("house")
 
 # The rooms whose tests take longest come first: what is short fills up the end evenly.
 LONGEST_FIRST = ("browser", "chaos", "integration", "unit")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the paths of tests' folders short: those of sockets have 107 bytes at most."""
+    if SCRATCH is not None and config.option.basetemp is None:
+        config.option.basetemp = SCRATCH / "t"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,17 +19,20 @@ CALL_TIMEOUT_S = 15.0
 # How long a long-poll may be silent beyond the time it was asked to wait.
 POLL_GRACE_S = 10.0
 
+TELL_LACKS = frozenset({"/api/events", "/api/snapshot"})
+
 # What a refused request would have been as a close code.
 CODE_OF_STATUS = {401: 4001, 403: 4003, 429: 4101, 503: 4100}
 
 
 class RestCalls:
-    """Calls to one base URL with one access token."""
+    """Calls to one base URL with one access token. ``lacks`` is what the latest snapshot or poll said of health."""
 
     def __init__(self, http: aiohttp.ClientSession, base_url: str, token: str | None = None) -> None:
         self.http = http
         self.base_url = base_url.rstrip("/")
         self.token = token
+        self.lacks: frozenset[str] = frozenset()
 
     @property
     def headers(self) -> dict[str, str]:
@@ -64,6 +67,8 @@ class RestCalls:
             timeout=aiohttp.ClientTimeout(total=timeout_s),
         ) as response:
             raw = await response.read()
+            if path in TELL_LACKS:
+                self.lacks = frozenset(response.headers.get("Idling-Lacks", "").replace(",", " ").split())
             if response.status >= 400:
                 raise refusal(response, raw)
             return None if response.status == 204 else _object(raw)

@@ -25,6 +25,8 @@ STREAM_SILENT_S = 45.0
 BATCH = 100
 PAUSE_S = 1.0
 VOID_CURSOR = 410
+# What a ``health`` notice speaks of.
+ABILITIES = ("saving", "uploads", "prompt")
 
 
 class _PositionLostError(Exception):
@@ -76,8 +78,13 @@ class RestLine:
     async def _poll(self) -> Ending:
         exchange = self._exchange
         await self._begin()
+        known: frozenset[str] = frozenset()
         while True:
             await exchange.awake.wait()
+            if self._rest.lacks != known:
+                known = self._rest.lacks
+                data = {name: name not in known for name in sorted({*ABILITIES, *known})}
+                exchange.feed([{"type": "notice", "topic": "health", "data": data}])
             try:
                 answer = await self._rest.events(str(exchange.core.replica.cursor), POLL_WAIT_S)
             except RefusedError as error:

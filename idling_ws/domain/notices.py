@@ -59,9 +59,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
         CLOCK_JUMP: Kind(
             "warning",
-            "The clock of a machine jumped",
-            "Nothing ends by it, but times that people see may be wrong. See ClockJumped in docs/operations.md.",
-            "The clock of that machine is steady again",
+            "The clock of a machine is wrong, or jumped",
+            "People notice nothing. Is a time service running there? See ClockJumped in docs/operations.md.",
+            "The clock of that machine is right again",
         ),
         ERRORS_MANY: Kind(
             "error",

@@ -18,6 +18,7 @@ from idling_ws.store.analytics import DAY, HOUR, Row
 # grain: (how far back by default, at most)
 _REACH = {"hour": (24 * HOUR, 31 * DAY), "day": (30 * DAY, 366 * DAY)}
 MAX_OWN_DAYS = 366
+_FIRST, _LAST = datetime(1971, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
 async def get_overview(request: web.Request) -> web.Response:
@@ -108,7 +109,8 @@ def _said(grain: str, since: datetime, until: datetime) -> JsonObject:
 def _range(request: web.Request, *, grain: str | None = None) -> tuple[str, datetime, datetime]:
     """Return ``(grain, from, to)`` in UTC: whole hours or days, one that has begun is in it.
 
-    Raises ``InvalidError`` naming what is wrong.
+    What ends before it begins is empty, and of what is too long the latest is meant. Raises ``InvalidError`` naming
+    what is wrong.
     """
     query = request.query
     chosen = grain or query.get("grain", "day")
@@ -117,11 +119,11 @@ def _range(request: web.Request, *, grain: str | None = None) -> tuple[str, date
     usual, longest = _REACH[chosen]
     until = _moment(query["to"], "to") if "to" in query else request.app[PARTS].clock.now()
     since = _moment(query["from"], "from") if "from" in query else until - usual
-    if not since < until:
-        raise InvalidError(fields={"from": ["Not before the end."]})
-    if until - since > longest:
-        raise InvalidError(fields={"from": [f"At most {longest.days} days before the end."]})
     step = HOUR if chosen == "hour" else DAY
+    if not since < until:
+        nothing = _begin(since, step)
+        return chosen, nothing, nothing
+    since = max(since, until - longest)
     return chosen, _begin(since, step), _begin(until - timedelta(microseconds=1), step) + step
 
 
@@ -134,10 +136,9 @@ def _moment(text: str, name: str) -> datetime:
     """Return a date or an RFC 3339 time; a date is its first moment in UTC."""
     try:
         moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        moment = None
-    # Around these the arithmetic of dates, or PostgreSQL's, ends.
-    if moment is None or not 1970 <= moment.year <= 9000:
-        raise InvalidError(fields={name: ["Not a date or a time."]})
-    return moment
+    except ValueError:
+        raise InvalidError(fields={name: ["Not a date or a time."]}) from None
+    # Beyond these the arithmetic of dates, or PostgreSQL's, ends; and nothing is there.
+    if not _FIRST.year <= moment.year < _LAST.year:
+        return _FIRST if moment.year < _FIRST.year else _LAST
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

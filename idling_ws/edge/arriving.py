@@ -33,6 +33,10 @@ log = logging.getLogger(__name__)
 MAX_EARLY = 200
 
 
+class _NobodyError(AuthError):
+    """Nothing says who it is: a page asks whether somebody is in, before its person has come in."""
+
+
 class Arriving:
     """One device until its welcome. ``known`` is who the upgrade said it is, if it did."""
 
@@ -62,7 +66,8 @@ class Arriving:
                 await socket.catching_up.finish(joined)
         except (AuthError, DeniedError) as exc:
             _note_refusal(self._parts, socket, "hello", exc, None if self._known is None else self._known.user_id)
-            self._parts.metrics.failed(exc.code, WS)
+            if not isinstance(exc, _NobodyError):  # the answer to a question, and no error
+                self._parts.metrics.failed(exc.code, WS)
             socket.fail(_closing(exc))
         except UnavailableError as exc:
             self._parts.metrics.failed(exc.code, WS)
@@ -78,7 +83,7 @@ class Arriving:
             claims = await verify(self._parts, hello.token)
             self._known = Known(claims.user_id, claims.login_id, claims.expires_at)
         if self._known is None:
-            raise AuthError
+            raise _NobodyError
         socket.client = {key: str(hello.client.get(key, "")) for key in ("id", "name", "version")}
         return await self._attach(self._known, hello.cursor)
 

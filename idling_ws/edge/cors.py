@@ -11,6 +11,7 @@ import aiohttp_cors
 from aiohttp import web
 
 from idling_ws.config import Settings
+from idling_ws.edge.lacking import LACKS
 
 SHARED = "/api/"
 SHARED_ALSO = frozenset({"/auth/token"})
@@ -25,7 +26,7 @@ def share_with_allowed_origins(app: web.Application, settings: Settings) -> None
     options = aiohttp_cors.ResourceOptions(  # type: ignore[no-untyped-call]  # it has no types
         allow_credentials=True,
         allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "If-Match"),
-        expose_headers=("ETag", "Retry-After", "X-Trace-Id"),
+        expose_headers=("ETag", LACKS, "Retry-After", "X-Trace-Id"),
         allow_methods=("GET", "POST", "PATCH", "PUT", "DELETE"),
         max_age=MAX_AGE_S,
     )

@@ -214,7 +214,9 @@ def _advance(joined: Joined, parcels: list[Parcel]) -> Cursor:
 async def _stream(request: web.Request, identity: Identity, until: float) -> web.StreamResponse:
     parts = request.app[PARTS]
     token = bearer(request)
-    expires_at = None if token is None else check_token(parts, token).expires_at
+    expires_at = None
+    if token is not None:
+        expires_at = parts.clock.monotonic() + check_token(parts, token).expires_at - parts.clock.now().timestamp()
     cursor = request.headers.get("Last-Event-ID") or request.query.get("cursor")
     response = web.StreamResponse(
         headers={
@@ -237,9 +239,9 @@ async def _stream(request: web.Request, identity: Identity, until: float) -> web
 
 
 async def _tell(
-    request: web.Request, response: web.StreamResponse, listener: Listener, joined: Joined, expires_at: int | None
+    request: web.Request, response: web.StreamResponse, listener: Listener, joined: Joined, expires_at: float | None
 ) -> None:
-    """Write what was missed and whatever comes, until the listener is over."""
+    """Write what was missed and whatever comes, until the listener is over; ``expires_at`` is by the steady clock."""
     parts = request.app[PARTS]
     place = _Place(joined)
     await _write_events(request, response, place, joined.missed)
@@ -253,7 +255,7 @@ async def _tell(
         listener.fail(Close.OVERLOADED)
     while listener.failed is None and not parts.draining:
         parts.presence.saw(listener.user_id)
-        left_s = COMMENT_EVERY_S if expires_at is None else expires_at - parts.clock.now().timestamp()
+        left_s = COMMENT_EVERY_S if expires_at is None else expires_at - parts.clock.monotonic()
         if left_s <= 0:
             listener.fail(Close.TOKEN_EXPIRED)
         elif not await listener.wait(min(COMMENT_EVERY_S, left_s)):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import ipaddress
 import logging
-import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,7 +23,7 @@ from pywebpush import WebPusher
 
 from idling_ws.breakers import Breakers, LeftAloneError
 from idling_ws.delivery.push import Posted
-from idling_ws.domain.clock import SystemClock
+from idling_ws.domain.clock import Clock, SystemClock
 from idling_ws.domain.push import Services, Subscription
 from idling_ws.identity.sealing import derive_key
 
@@ -92,9 +91,11 @@ class WebPushLine:
         key: ec.EllipticCurvePrivateKey,
         contact: str,
         breakers: Breakers | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._services = services
-        self._breakers = breakers or Breakers(SystemClock())
+        self._clock = clock or SystemClock()
+        self._breakers = breakers or Breakers(self._clock)
         self._vapid = Vapid02(key)
         self._contact = contact
         resolver = None if services.private else PublicOnly()
@@ -157,7 +158,8 @@ class WebPushLine:
         await self._session.close()
 
     def _claims(self, endpoint: str) -> dict[str, Any]:
-        return {"aud": origin_of(endpoint), "exp": int(time.time()) + TOKEN_S, "sub": self._contact}
+        expires_at = int(self._clock.now().timestamp()) + TOKEN_S
+        return {"aud": origin_of(endpoint), "exp": expires_at, "sub": self._contact}
 
 
 def origin_of(endpoint: str) -> str:

@@ -10,14 +10,13 @@ import base64
 import binascii
 import json
 import math
+import re
 import zlib
 
 from idling_ws.domain.emoji import EmojiId
 from idling_ws.domain.errors import InvalidError
 
-MAX_AFTER = 400
-"""Characters."""
-
+WELL_FORMED = re.compile(r"[A-Za-z0-9_-]{1,400}", re.ASCII)
 
 Place = tuple[int, int, int, int, float, int, int, EmojiId]
 """A hit's place in the order of hits, the least being the first: rank, closeness, place among one's own,
@@ -33,10 +32,13 @@ def write_after(place: Place, query: str, category: str | None) -> str:
 
 
 def read_after(after: str, query: str, category: str | None) -> Place:
-    """The place that ``after`` stands for. Raises InvalidError when it is none, or one of another query."""
-    wrong = InvalidError(fields={"after": ["Not the `next` of this search."]})
-    if len(after) > MAX_AFTER:
-        raise wrong
+    """The place that ``after`` stands for.
+
+    Raises InvalidError: ``invalid_arguments`` when it is not well-formed, ``not_found`` when it is no place here.
+    """
+    if WELL_FORMED.fullmatch(after) is None:
+        raise InvalidError(fields={"after": ["Not the `next` of a search."]})
+    wrong = InvalidError("not_found", fields={"after": ["Not the `next` of this search."]})
     try:
         padded = after.encode("ascii") + b"=" * (-len(after) % 4)
         values = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))

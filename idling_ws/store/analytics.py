@@ -89,7 +89,7 @@ used AS ({
 }),
 waved AS ({_by_hour("reactions", "at", "count(*) AS n")}),
 told AS ({_by_hour("notifications", "created_at", "count(*) AS n")}),
-failed AS ({_by_hour("error_stats", "hour", "sum(r.count) AS n")})
+failed AS ({_by_hour("error_hours", "hour", "sum(r.count) AS n")})
 INSERT INTO analytics_hours (hour, {", ".join(MEASURES)})
 SELECT at, coalesce(started.n, 0), coalesce(ended.n, 0), coalesce(ended.ms, 0), coalesce(active.people, 0),
     coalesce(used.n, 0), coalesce(waved.n, 0), coalesce(told.n, 0), coalesce(failed.n, 0)
@@ -157,6 +157,7 @@ class Analytics:
                 (_HOURS, _bounds(hours, HOUR, sources=6)),
                 (_DAYS, _bounds(days, DAY)),
                 (_EMOJI_DAYS, tuple(day.date() for day in days)),
+                ("DELETE FROM error_routes WHERE hour < %s", (now - ERRORS_KEPT_DAYS * DAY,)),
                 ("DELETE FROM error_stats WHERE hour < %s", (now - ERRORS_KEPT_DAYS * DAY,)),
                 # Not over what somebody else set meanwhile: they may want it done from the beginning.
                 (
@@ -230,7 +231,7 @@ class Analytics:
     async def errors(self, since: datetime, until: datetime, step: str) -> list[tuple[datetime, str, str, str, int]]:
         """Return ``(at, class, code, route, count)`` by ``step`` (``hour`` or ``day``). Raises ``UnavailableError``."""
         rows = await self._at.run(
-            "SELECT date_trunc(%s, hour) AS at, class, code, route, sum(count)::bigint FROM error_stats "
+            "SELECT date_trunc(%s, hour) AS at, class, code, route, sum(count)::bigint FROM error_hours "
             "WHERE hour >= %s AND hour < %s GROUP BY at, class, code, route ORDER BY at, class, code, route",
             (step, since, until),
         )

@@ -62,7 +62,7 @@ class ErrorStats:
             return
         keys = sorted(changed)
         await self._database.run(
-            "INSERT INTO error_stats (hour, instance, class, code, route, count) "
+            "INSERT INTO error_routes (hour, instance, class, code, route, count) "
             "SELECT %s, %s, v.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[]) "
             "AS v (class, code, route, count) "
             "ON CONFLICT (hour, instance, code, route) DO UPDATE SET count = EXCLUDED.count",

@@ -12,7 +12,6 @@ from contextlib import closing
 from importlib.resources import as_file, files
 
 import psycopg2
-from yoyo import get_backend, read_migrations
 
 from idling_ws.domain.errors import UnavailableError
 from idling_ws.store import lineage
@@ -62,6 +61,9 @@ def renew_epoch(url: str) -> str:
 
 
 def _apply(url: str) -> list[str]:
+    # Here, so that a server over a database that is ready (each worker, most restarts) starts without.
+    from yoyo import get_backend, read_migrations
+
     with as_file(files("idling_ws.store") / "migrations") as folder:
         backend = get_backend(url, migration_table="schema_migrations")
         with closing(backend.connection):

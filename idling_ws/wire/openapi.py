@@ -18,11 +18,22 @@ from marshmallow import Schema, fields
 from idling_ws.domain.errors import JsonObject
 from idling_ws.wire.answers import Error, Problem
 from idling_ws.wire.describing import constraints
+from idling_ws.wire.jsontext import MAX_SAFE_INTEGER
 from idling_ws.wire.operations import JSON, OPERATIONS, Operation
 
 PROBLEM = "application/problem+json"
 # A body that takes either of these, and one only: what a schema of fields cannot say.
 _EXACTLY_ONE = {"NotificationRead": ("ids", "up_to")}
+# Whatever JSON can say exactly (``jsontext``): of a value that its own rules look at.
+_JSON: JsonObject = {
+    "description": "Any JSON, numbers no larger than every reader has them exactly.",
+    "anyOf": [
+        {"type": ["null", "boolean", "string"]},
+        {"type": "number", "minimum": -MAX_SAFE_INTEGER, "maximum": MAX_SAFE_INTEGER},
+        {"type": "array", "items": {"$ref": "#/components/schemas/Json"}},
+        {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Json"}},
+    ],
+}
 _LIMITED = ("/api/", "/auth/")
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "nobody": [],
@@ -91,13 +102,15 @@ def build_openapi(version: str, categories: list[str], mutations: Mapping[str, S
             parameter["schema"]["enum"] = categories
     components.refer(Error)
     listed = {name: components.refer(schema) for name, schema in mutations.items()}
+    schemas = components.schemas()
+    _list_mutations(schemas, listed)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Idling", "version": version, "description": _INTRODUCTION, "license": {"name": "MIT"}},
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": components.schemas(),
+            "schemas": schemas,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An access token of `/auth/token`."},
                 "cookie": {
@@ -110,6 +123,21 @@ def build_openapi(version: str, categories: list[str], mutations: Mapping[str, S
         },
         "x-mutations": listed,
     }
+
+
+def _list_mutations(schemas: JsonObject, listed: JsonObject) -> None:
+    """Say what each change is called and takes; what is wrong with one is said by its verdict, not by a status."""
+    schemas["Json"] = _JSON
+    asked, anything = schemas["MutationAsked"], {"$ref": "#/components/schemas/Json"}
+    for member in ("name", "args", "if_version"):
+        asked["properties"][member] = anything | {
+            key: value for key, value in asked["properties"][member].items() if key == "description"
+        }
+    asked["additionalProperties"] = anything
+    asked["anyOf"] = [
+        {"title": name, "required": ["name", "args"], "properties": {"name": {"const": name}, "args": args}}
+        for name, args in listed.items()
+    ] + [{"title": "anything else", "description": "Its verdict says what is wrong with it."}]
 
 
 def _operation(components: Components, operation: Operation, problem: JsonObject) -> JsonObject:

@@ -142,7 +142,7 @@ _EMOJIS = (
     _get("/api/emojis/categories/{id}", "All emoji of one",
          shape("CategoryShown", category=a.one(a.Category), emojis=a.many(a.Emoji)), who="nobody", errors=(404,)),
     _get("/api/emojis/search", "By words, with typos forgiven; by one's own taste for who is signed in",
-         paged("emojis", a.Emoji), who="anybody", query=r.SearchQuery),
+         paged("emojis", a.Emoji), who="anybody", query=r.SearchQuery, errors=(404,)),
     _get("/api/emojis/favorites", "One's own, in their order", shape("Favorites", favorites=a.texts(), stale=_STALE)),
     _change("PUT", "/api/emojis/favorites/{emoji}", "Keep one", _FAVORITES, path_about=_EMOJI),
     _change("DELETE", "/api/emojis/favorites/{emoji}", "Keep it no longer", _FAVORITES, path_about=_EMOJI),

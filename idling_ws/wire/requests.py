@@ -13,6 +13,8 @@ from idling_ws.wire.schemas import ArgumentsSchema, Line, PersonName, Whole
 MAX_PAGE = 200
 GRAINS = ("hour", "day")
 AFTER = r"^[!-~]{1,64}$"
+# No NUL, and something that is not space as ``str.strip`` knows it.
+SOMETHING = r"^[^\x00]*[^\x00\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\x00]*$"
 
 
 def upto(most: int, description: str = "", *, low: int = 1) -> fields.Integer:
@@ -69,14 +71,21 @@ class PopularQuery(ArgumentsSchema):
 class SearchQuery(ArgumentsSchema):
     """What to look for."""
 
-    q = fields.String(validate=validate.Length(0, 100), metadata={"description": "Words, a shortcode, an emoticon."})
+    q = fields.String(
+        required=True,
+        validate=[validate.Length(1, 100), validate.Regexp(SOMETHING)],
+        metadata={"description": "Words, a shortcode, an emoticon."},
+    )
     category = said("Of one category only: an id of `/api/emojis/categories`, or `custom`.")
     tone = fields.String(
         validate=validate.OneOf(("none", "light", "medium_light", "medium", "medium_dark", "dark")),
         metadata={"description": "In which skin tone, instead of one's own."},
     )
     limit = upto(100)
-    after = said("The `next` of the page before: opaque, and good for the same search only.")
+    after = fields.String(
+        validate=validate.Regexp(r"^[A-Za-z0-9_-]{1,400}$"),
+        metadata={"description": "The `next` of the page before: opaque, and good for the same search only."},
+    )
 
 
 class EventsQuery(ArgumentsSchema):

@@ -13,10 +13,14 @@ from playwright.async_api import WebSocketRoute
 
 @dataclass
 class SocketGate:
-    """Stands between a page and its sockets: may refuse them, hold back what the server says, or let it come late."""
+    """Stands between a page and its sockets: may refuse them, hold back what the server says, or let it come late.
+
+    What the server itself has to tell of the topic ``mutes`` does not reach the page.
+    """
 
     refuses: bool = False
     holds: bool = False
+    mutes: str | None = None
     delay_s: float = 0.0
     opened: int = 0
     held: list[tuple[WebSocketRoute, str | bytes]] = field(default_factory=list)
@@ -34,6 +38,8 @@ class SocketGate:
         route.on_message(server.send)
 
     def _pass(self, route: WebSocketRoute, message: str | bytes) -> None:
+        if self.mutes is not None:
+            message = "\n".join(line for line in _lines(message) if json.loads(line).get("topic") != self.mutes)
         if self.holds:
             self.held.append((route, message))
         else:
@@ -50,3 +56,7 @@ class SocketGate:
         held, self.held = self.held, []
         for route, message in held:
             route.send(message)
+
+
+def _lines(message: str | bytes) -> list[str]:
+    return (message if isinstance(message, str) else message.decode()).splitlines()

@@ -22,11 +22,35 @@ CROWD = 1000 if FULL_SIZE else 300
 # A notice holds the newest; the server sends one a second at most.
 NEWEST = 50
 CHANGES = 20
+COMING, LEAVING = 7, 7
 NOTICES = 8
 WINDOWS = 3
 WINDOW_MS = 1500
 # Of the frames that the empty page draws in the same minute.
 SMOOTH = 0.6
+# Those of whom a card was made, moved, removed or changed since it was asked last, by user.
+TOUCHED = """() => {
+  const touched = new Set();
+  const card = (node) => (node instanceof Element ? node : node.parentElement)?.closest('.person');
+  const look = (records) => {
+    for (const { target, addedNodes, removedNodes } of records) {
+      for (const node of [target, ...addedNodes, ...removedNodes]) if (node && card(node)) touched.add(card(node).dataset.key);
+    }
+  };
+  const observer = new MutationObserver(look);
+  observer.observe(document.querySelector('.people'), { subtree: true, childList: true, attributes: true, characterData: true });
+  window.touched = () => {
+    look(observer.takeRecords());
+    const count = touched.size;
+    touched.clear();
+    return count;
+  };
+}"""  # noqa: E501 -- JavaScript keeps its own lines
+# Goes to somebody's card, however high what lies between turns out to be: it is in a part that ends with a whole row.
+IN_ROWS = """(card) => {
+  card.scrollIntoView({ block: 'center' });
+  return card.checkVisibility({ contentVisibilityAuto: true }) && card.parentElement.childElementCount % 60 === 0;
+}"""
 FRAMES = """(ms) => new Promise((resolve) => {
   const end = performance.now() + ms;
   let frames = 0;
@@ -70,11 +94,38 @@ def _changes() -> Iterator[dict[str, Any]]:
         yield _notice(list(newest), left=left)
 
 
+class _Room:
+    """A room in which people come, leave anywhere, and change their words."""
+
+    def __init__(self, count: int) -> None:
+        self.versions = dict.fromkeys(range(count), 1)
+
+    def notice(self) -> dict[str, Any]:
+        """Return what the server tells: of twenty changes, and otherwise only of the newest."""
+        there = sorted(self.versions)
+        step = len(there) // LEAVING
+        leaving = [there[place * step + place] for place in range(LEAVING)]
+        for number in leaving:
+            del self.versions[number]
+        self.versions |= {there[-1] + place: 1 for place in range(1, COMING + 1)}
+        newest = self.newest()[:NEWEST]
+        for number in newest[COMING : COMING + CHANGES - COMING - LEAVING]:
+            self.versions[number] += 1
+        left = [_member(number)["user"]["id"] for number in leaving]
+        return _notice([_member(number, self.versions[number]) for number in newest], len(self.versions), left=left)
+
+    def newest(self) -> list[int]:
+        """Return who is here, in the order of the page."""
+        return sorted(self.versions, reverse=True)
+
+
 async def _crowd(own_room: Instance, arrive: Arrive, **options: Any) -> tuple[Visitor, SocketGate, Locator]:
     """Somebody alone in a room; what the server would tell of a crowd, and the cards of those who are there."""
     visitor = await (await arrive(own_room.url, gated=True, **options)).enter()
     assert visitor.gate is not None
     await expect(visitor.page.locator(".count")).to_have_text("1 person idling")
+    visitor.gate.mutes = "lobby"
+    await visitor.is_settled()
     return visitor, visitor.gate, visitor.page.locator(".person[data-key]:not(.leaving)")
 
 
@@ -107,6 +158,32 @@ async def test_a_thousand_people_are_as_smooth_as_none(own_room: Instance, arriv
         gate.say(_notice([], 0))
         await expect(people).to_have_count(1)
     assert max(full) >= SMOOTH * max(empty), (full, empty)
+
+
+async def test_a_notice_touches_few_however_many_there_are(own_room: Instance, arrive: Arrive) -> None:
+    """Twenty of a thousand come, go and change: their cards are touched, and some at the edges of what is in sight."""
+    visitor, gate, people = await _crowd(own_room, arrive)
+    page = visitor.page
+    await page.evaluate(TOUCHED)
+    room = _Room(1000)
+    gate.say(_notice([_member(number) for number in room.newest()], len(room.versions)))
+    await expect(people).to_have_count(1001)
+    # What is out of sight is known as soon as it has been drawn.
+    await visitor.is_settled()
+    touched = []
+    for _ in range(NOTICES):
+        await page.evaluate("window.touched()")
+        gate.say(room.notice())
+        await expect(people.nth(1)).to_contain_text(f"Quiet Heron {room.newest()[0]}")
+        touched.append(await page.evaluate("window.touched()"))
+    assert max(touched) <= 2 * CHANGES, touched
+    names = await people.locator("bdi").all_text_contents()
+    assert names[1:] == [f"Quiet Heron {number}" for number in room.newest()]
+    # Who looks at them sees whole rows, also where some have left or come meanwhile.
+    for place in (90, 310, 600):
+        card = await people.nth(place).element_handle()
+        await page.wait_for_function(IN_ROWS, arg=card)
+    assert await people.locator("bdi").all_text_contents() == names
 
 
 @contextlib.asynccontextmanager

@@ -217,7 +217,7 @@ async def test_what_rested_on_rows_that_are_gone_stays(place: Place, database: D
     place.failed("a", "conflict", 4, NOON)
     place.used(1, "1F600", 5, NOON)
     analytics = await rolled_up(database)
-    run_sql(place.url, "DELETE FROM error_stats")
+    run_sql(place.url, "DELETE FROM error_stats; DELETE FROM error_routes")
     run_sql(place.url, "DROP TABLE audit_log CASCADE")
     run_sql(place.url, "CREATE TABLE audit_log (at timestamptz, action text, outcome text, after text)")
     await analytics.rebuild(NOON)
@@ -269,7 +269,7 @@ async def test_errors_are_written_as_they_stand_never_as_a_difference(database: 
     stats = ErrorStats(database, "a", clock, lambda: totals)
 
     async def written() -> list[Any]:
-        return await database.run("SELECT hour, class, code, route, count FROM error_stats ORDER BY hour, code, route")
+        return await database.run("SELECT hour, class, code, route, count FROM error_hours ORDER BY hour, code, route")
 
     await stats.flush()
     assert await written() == []
@@ -307,7 +307,7 @@ async def test_errors_while_the_database_is_away_keep_their_hours(database: Data
         clock.move(3600)
     stats._database = database
     await stats.flush()
-    rows = await database.run("SELECT hour, count FROM error_stats ORDER BY hour")
+    rows = await database.run("SELECT hour, count FROM error_hours ORDER BY hour")
     assert rows == [(first + timedelta(hours=hour), 10 + hour) for hour in range(3)]
     assert list(stats._hours) == [first + timedelta(hours=3)]
     await away.close()

@@ -49,7 +49,7 @@ async def test_running_instances_add_up_what_happens(migrated_url: str, redis_ur
         assert len(run_sql(migrated_url, "SELECT holder FROM leases WHERE name = 'analytics'")) == 1
         for instance in (a, b):
             instance.terminate()
-        errors = run_sql(migrated_url, "SELECT count FROM error_stats WHERE code = 'invalid_arguments'")
+        errors = run_sql(migrated_url, "SELECT count FROM error_hours WHERE code = 'invalid_arguments'")
         assert errors == [(1,), (1,)]
         before = run_sql(migrated_url, "SELECT final_until FROM analytics_progress")[0][0]
         done = subprocess.run(

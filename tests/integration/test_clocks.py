@@ -66,7 +66,7 @@ async def test_nobody_is_taken_to_be_silent_while_a_clock_jumps(
     ended: list[int] = []
     work = Jobs.__new__(Jobs)  # what it does about sessions needs few of its many parts
     work._settings = cast("Any", SimpleNamespace(session_timeout_s=120.0, stale_s=90.0))
-    work._clock, work._database, work._sessions = clock, database, store
+    work._clock, work._database, work._sessions = cast("Any", clock), database, store
     work._look_every_s, work._answers_since, work._database_apart = 15.0, clock.monotonic(), None
 
     async def always(name: str, for_s: float) -> bool:

@@ -22,6 +22,13 @@ NAME = re.compile(r"\b(?:idling|process)_[a-z_]+[a-z]\b")
 # How a histogram is asked for.
 PARTS_OF_A_HISTOGRAM = re.compile(r"_(?:bucket|sum|count)$")
 
+# name: why it needs no place of its own
+NOT_LOOKED_AT = {
+    "idling_info": "which build it is, to be joined to the rest",
+    "process_start_time_seconds": "a restart shows in every counter",
+    "process_virtual_memory_bytes": "what is reserved, not what is used",
+}
+
 
 @pytest.fixture
 async def exposed(pair: Pair) -> dict[str, str]:
@@ -73,6 +80,15 @@ async def test_the_dashboard_shows_what_is_exposed(exposed: dict[str, str]) -> N
         taken |= cells
         for target in panel.get("targets", ()):
             _check_names(target["expr"], exposed)
+
+
+async def test_every_number_is_shown_somewhere(exposed: dict[str, str]) -> None:
+    """On the dashboard or in an alert: a number that nobody looks at tells nobody anything."""
+    asked: set[str] = set()
+    for path in (ROOT / "deploy" / "grafana" / "idling.json", ROOT / "deploy" / "prometheus" / "alerts.yml"):
+        for name in NAME.findall(path.read_text(encoding="utf-8")):
+            asked.add(name if name in exposed else PARTS_OF_A_HISTOGRAM.sub("", name))
+    assert exposed.keys() - asked == NOT_LOOKED_AT.keys()
 
 
 def _check_names(expression: str, exposed: dict[str, str]) -> None:

@@ -19,6 +19,7 @@ from tests.support.wire_client import (
     RefusedError,
     call,
     connect,
+    metric,
     sign_in,
     upgrade,
 )
@@ -163,6 +164,17 @@ async def test_nobody_is_closed_with_4001(door: str, bystander: Bystander, token
         bye = await wire.expect("bye")
         assert (bye["code"], bye["reason"], bye["retry_ms"]) == (4001, "invalid_token", 0)
         assert (await wire.expect_close()).code == 4001
+
+
+async def test_who_says_nothing_of_themselves_is_no_error_and_a_bad_token_is(door: str) -> None:
+    """A page asks whether somebody is in before anybody has come in: the board of errors has nothing of it."""
+    name = 'idling_errors_total{code="unauthenticated"}'
+    before = await metric(door, name)
+    for token, more in ((None, 0), ("a.b.c", 1)):
+        wire = await upgrade(door)
+        wire.send({"type": "hello", "client": {}, **({} if token is None else {"token": token})})
+        assert (await wire.expect_close()).code == 4001
+        assert await metric(door, name) == before + more
 
 
 async def test_an_expired_token_is_closed_with_4203(door: str, pair: Pair) -> None:

@@ -21,11 +21,13 @@ function thrown(message, stack, kind = TypeError) {
 test('an error is a name, a module of ours and a line; never its words, nor an address with a query', () => {
   const { sent, faults } = watching();
   faults.note(thrown('secret of Ada', `TypeError: secret of Ada\n    at x (${ORIGIN}/static/js/page/door.js?token=1:12:3)`));
+  faults.note(thrown('secret', `URIError: secret\n    at y (${ORIGIN}/static/v-0123456789abcdef/js/worker/answers.js:3:4)`, URIError));
   faults.note(thrown('secret', 'irrelevant', RangeError), { file: `${ORIGIN}/static/js/app.js?v=2#x`, line: 7 });
   faults.flush();
   assert.deepEqual(sent, [
     [
       { name: 'TypeError', module: '/static/js/page/door.js', line: 12, count: 1 },
+      { name: 'URIError', module: '/static/js/worker/answers.js', line: 3, count: 1 },
       { name: 'RangeError', module: '/static/js/app.js', line: 7, count: 1 },
     ],
   ]);

@@ -40,6 +40,31 @@ test('where the events are held back by somebody in between, the poll takes over
   assert.deepEqual(one.device.client.view, one.world.user(42).state);
 });
 
+for (const [name, missing] of [['events', {}], ['poll', { eventsRefused: true }]]) {
+  test(`what the server cannot do just now is told over the ${name}, too`, async () => {
+    const one = aDevice({ transports: ['events', 'poll'] });
+    Object.assign(one.net, missing);
+    await one.device.open();
+    await one.clock.advance(5000);
+    const { client } = one.device;
+    assert.deepEqual([transport(one), client.connection.lacks], [name, '']);
+    one.net.lacks = 'saving, uploads';
+    await one.clock.advance(3000);
+    assert.deepEqual([client.connection.status, client.connection.lacks], ['limited', 'saving uploads']);
+    one.net.lacks = '';
+    await one.clock.advance(3000);
+    assert.equal(client.connection.lacks, '');
+  });
+}
+
+test('a poll that begins while something does not work says so at once', async () => {
+  const one = aDevice({ transports: ['poll'] });
+  one.net.lacks = 'prompt';
+  await one.device.open();
+  await one.clock.advance(1000);
+  assert.deepEqual([transport(one), one.device.client.connection.lacks], ['poll', 'prompt']);
+});
+
 test('it climbs back to the socket by itself, without a gap in what is shown', async () => {
   const one = await aDeviceWithoutSockets();
   one.net.socketsRefused = false;

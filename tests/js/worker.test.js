@@ -1,6 +1,8 @@
 /** The service worker's table: what it may answer and keep, and that everything else is left alone. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FIRST_AFTER_MS } from '../../static/js/page/faults.js';
+import { watchWorker } from '../../static/js/worker/faults.js';
 import { isKeepable, POLICIES, policyOf } from '../../static/js/worker/policy.js';
 import { noteOf } from '../../static/js/worker/pushed.js';
 
@@ -61,4 +63,30 @@ test('whatever is pushed becomes a note that leads somewhere', () => {
   assert.deepEqual(note('{"id":"n1","kind":"reaction.received","title":"Ada waved at you."}'), ['Ada waved at you.', 'n1', 'bell']);
   assert.deepEqual(note('{"id":"n2","kind":"device.ended","title":"Signed out."}'), ['Signed out.', 'n2', 'account']);
   for (const odd of [undefined, '', 'null', '[]', '{"title":7,"id":{}}', 'not json']) assert.deepEqual(note(odd), ['Something happened.', undefined, 'bell'], odd);
+});
+
+test('what the worker does wrong is told like a fault of the page, seldom and without words; no line is no fault', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const worker = Object.assign(new EventTarget(), { location: new URL('/sw.js', ORIGIN) });
+  const sent = [];
+  const watched = watchWorker(worker, (body) => sent.push(JSON.parse(body).errors));
+  const fails = async (name) => {
+    const error = Object.assign(new Error('secret of Ada'), { name, stack: `x\n at z (${ORIGIN}/static/v-00ff/js/worker/shell.js:9:1)` });
+    await assert.rejects(watched(Promise.reject(error)), error);
+    // Chromium says it again of what a page was to be answered with.
+    worker.dispatchEvent(Object.assign(new Event('unhandledrejection'), { reason: error }));
+  };
+  assert.equal(await watched(Promise.resolve('answer')), 'answer');
+  await fails('TypeError');
+  await fails('NotSentError');
+  context.mock.timers.tick(FIRST_AFTER_MS);
+  assert.deepEqual(sent, []);
+  for (let batch = 0; batch < 6; batch += 1) {
+    await fails('QuotaExceededError');
+    await fails('QuotaExceededError');
+    worker.dispatchEvent(Object.assign(new Event('unhandledrejection'), { reason: new RangeError('secret') }));
+    context.mock.timers.tick(FIRST_AFTER_MS * 2 ** batch);
+  }
+  const told = [{ name: 'QuotaExceededError', module: '/static/js/worker/shell.js', line: 9, count: 2 }, { name: 'RangeError', module: '', line: 0, count: 1 }];
+  assert.deepEqual(sent, [told, told, told]);
 });

@@ -267,6 +267,10 @@ class PostgresServer(Server):
             "fsync": "off",
             "full_page_writes": "off",
             "autovacuum": "off",
+            # It may all lie in memory; and what a killed server leaves behind goes with its folder.
+            "min_wal_size": "32MB",
+            "max_wal_size": "64MB",
+            "dynamic_shared_memory_type": "mmap",
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [

@@ -116,6 +116,10 @@ def test_the_documents_name_every_code_and_every_change(openapi: Json, asyncapi:
     """Of the tables of the code."""
     public = {name for name, mutation in MUTATIONS.items() if mutation.public}
     assert openapi["x-mutations"].keys() == public
+    *named, anything = openapi["components"]["schemas"]["MutationAsked"]["anyOf"]
+    asked = {one["properties"]["name"]["const"]: one["properties"]["args"] for one in named}
+    assert asked == openapi["x-mutations"]
+    assert anything.keys() == {"title", "description"}
     assert {name.removeprefix("mutate.") for name in asyncapi["components"]["messages"] if "mutate." in name} == public
     assert openapi["components"]["schemas"]["Problem"]["properties"]["code"]["enum"] == sorted(CODES)
 

@@ -23,6 +23,7 @@ from idling_ws.domain.notices import (
 from idling_ws.watching.clock_watch import NOTED_S, ClockWatch
 from idling_ws.watching.disk import DiskWatch
 from idling_ws.watching.health import Health
+from idling_ws.watching.time_of_day import TimeOfDay
 from tests.support.clocks import MovableClock
 
 
@@ -34,13 +35,14 @@ class Place:
         self.now = SimpleNamespace(database=True, redis=True, replicas=True, errors=0)
         self.told: list[dict[str, bool]] = []
         self.conditions: list[tuple[str, bool]] = []
+        self.time = TimeOfDay(self.clock)
         self.health = Health(
             self.clock,
             database_answers=lambda: bool(self.now.database),
             redis_is_heard=lambda: bool(self.now.redis),
             replicas_are_well=lambda: bool(self.now.replicas),
             disk=disk or DiskWatch([Path("/")], 0),
-            clock_watch=ClockWatch(self.clock),
+            clock_watch=ClockWatch(self.time),
             errors_last_minute=lambda: int(self.now.errors),
             max_errors=20,
         )

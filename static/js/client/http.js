@@ -9,6 +9,7 @@
  * @property {Record<string, string>} [headers]
  * @property {number} [timeoutMs]  Until the head of the answer is there.
  * @property {AbortSignal} [signal]
+ * @property {(headers: Headers) => void} [answered]  Hears the head of an answer of 2xx.
  */
 import { localError } from './errors.js';
 import { isObject } from './merge-patch.js';
@@ -101,6 +102,7 @@ export class Http {
    */
   async json(path, request) {
     const response = await this.request(path, request);
+    request?.answered?.(response.headers);
     if (response.status === 204) return {};
     const value = await readJson(response);
     if (!isObject(value)) throw new HttpError(0, localError('unreadable'));

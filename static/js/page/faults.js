@@ -17,6 +17,7 @@ export class Faults {
   #origin;
   #send;
   #later;
+  #most;
   /** @type {Map<string, Fault>} */
   #waiting = new Map();
   #sent = 0;
@@ -27,16 +28,18 @@ export class Faults {
    * @param {string} parts.origin  Of this page: only its modules are named.
    * @param {(body: string) => void} parts.send
    * @param {(run: () => void, ms: number) => void} parts.later
+   * @param {number} [parts.most]  So many reports, and no more.
    */
-  constructor({ origin, send, later }) {
+  constructor({ origin, send, later, most = MAX_REPORTS }) {
     this.#origin = origin;
     this.#send = send;
     this.#later = later;
+    this.#most = most;
   }
 
   /** @param {unknown} error  @param {{file?: string, line?: number}} [place]  Where, if who caught it knows. */
   note(error, place) {
-    if (this.#sent >= MAX_REPORTS) return;
+    if (this.#sent >= this.#most) return;
     const name = error instanceof Error || error instanceof DOMException ? error.name : 'other';
     const { module, line } = this.#placeOf(error, place);
     const key = `${name} ${module} ${line}`;
@@ -48,7 +51,7 @@ export class Faults {
 
   /** Sends what there is: now, for the page may be gone in a moment. */
   flush() {
-    if (this.#waiting.size === 0 || this.#sent >= MAX_REPORTS) return;
+    if (this.#waiting.size === 0 || this.#sent >= this.#most) return;
     this.#sent += 1;
     const errors = [...this.#waiting.values()];
     this.#waiting.clear();
@@ -79,7 +82,9 @@ export class Faults {
   #ours(file, line) {
     try {
       const { origin, pathname } = new URL(file, this.#origin);
-      return origin === this.#origin && /^\/(sw|static\/js\/[a-z0-9/-]+)\.js$/.test(pathname) ? { module: pathname, line } : null;
+      // An address holds its version; a module has the same name in each.
+      const module = pathname.replace(/^\/static\/v-[0-9a-f]+\//, '/static/');
+      return origin === this.#origin && /^\/(sw|static\/js\/[a-z0-9/-]+)\.js$/.test(module) ? { module, line } : null;
     } catch {
       return null;
     }
@@ -97,9 +102,10 @@ export function watchFaults() {
   addEventListener('pagehide', () => faults.flush());
 }
 
-/** Outlives the page; whether it arrives is nobody's business. @param {string} body */
-function post(body) {
+/** Outlives who sends it; whether it arrives is nobody's business. @param {string} body */
+export function post(body) {
   const blob = new Blob([body], { type: 'application/json' });
-  if (navigator.sendBeacon?.(PATH, blob)) return;
+  // A page has it, a worker has not.
+  if (/** @type {any} */ (navigator).sendBeacon?.(PATH, blob)) return;
   void fetch(PATH, { method: 'POST', body: blob, keepalive: true }).catch(() => undefined);
 }

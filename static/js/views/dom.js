@@ -111,10 +111,23 @@ export function longestRise(numbers) {
   return run;
 }
 
+/** @type {HTMLElement[]} */
+let fading = [];
+
 /** Lets an element fade before it goes. @param {HTMLElement} element */
 export function fadeAway(element) {
-  const done = () => element.remove();
-  const animations = element.getAnimations?.() ?? [];
-  if (!animations.length) return done();
-  Promise.allSettled(animations.map((animation) => animation.finished)).then(done);
+  // To ask for animations has all styles worked out: once, after the last change of this drawing.
+  if (fading.push(element) === 1) queueMicrotask(takeAway);
+}
+
+function takeAway() {
+  const leaving = fading.map((element) => {
+    const animations = element.getAnimations?.() ?? [];
+    return { element, faded: animations.length ? Promise.allSettled(animations.map(({ finished }) => finished)) : null };
+  });
+  fading = [];
+  for (const { element, faded } of leaving) {
+    if (faded) void faded.then(() => element.remove());
+    else element.remove();
+  }
 }

@@ -29,23 +29,23 @@ export function noteOf(text) {
   };
 }
 
-/** @param {ServiceWorkerGlobalScope} worker */
-export function hearPushes(worker) {
+/** @param {ServiceWorkerGlobalScope} worker  @param {<T>(work: Promise<T>) => Promise<T>} watched */
+export function hearPushes(worker, watched) {
   worker.addEventListener('push', (event) => {
     const { title, options } = noteOf(event.data?.text());
-    event.waitUntil(worker.registration.showNotification(title, options));
+    event.waitUntil(watched(worker.registration.showNotification(title, options)));
   });
 
   worker.addEventListener('notificationclick', (event) => {
     event.notification.close();
     const done = openAt(worker, event.notification.data?.place ?? 'bell');
-    event.waitUntil(done);
+    event.waitUntil(watched(done));
   });
 
   worker.addEventListener('pushsubscriptionchange', (event) => {
     const { oldSubscription, newSubscription } = /** @type {any} */ (event);
     const done = changeOver(worker, oldSubscription, newSubscription);
-    /** @type {any} */ (event).waitUntil(done);
+    /** @type {any} */ (event).waitUntil(watched(done));
   });
 }
 

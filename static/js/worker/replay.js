@@ -12,6 +12,11 @@ export const OUTBOX_TAG = 'outbox';
 /** Browsers stop a worker that takes much longer. */
 const WITHIN_MS = 60_000;
 
+/** Something still waits: no fault, but what makes the browser try again. */
+class NotSentError extends Error {
+  name = 'NotSentError';
+}
+
 /**
  * @param {string} origin
  * @returns {Promise<void>} Rejected when something still waits: then the browser tries again later.
@@ -36,5 +41,5 @@ export async function replay(origin) {
     client.open().then(() => client.changes.some(isPending) || resolve('nothing'), () => resolve('no storage'));
   });
   await client.close();
-  if (outcome === 'late' || outcome === 'no line') throw new Error(`the outbox could not be sent: ${outcome}`);
+  if (outcome === 'late' || outcome === 'no line') throw new NotSentError(`the outbox could not be sent: ${outcome}`);
 }

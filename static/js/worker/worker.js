@@ -4,6 +4,7 @@
  * @import {Shell} from './shell.js'
  */
 import { answerFromCache } from './answers.js';
+import { watchWorker } from './faults.js';
 import { policyOf } from './policy.js';
 import { hearPushes } from './pushed.js';
 import { OUTBOX_TAG, replay } from './replay.js';
@@ -12,20 +13,21 @@ import { dropOtherShells, installShell, openShell } from './shell.js';
 /** @param {Shell | null} shell  What this version consists of; null when it was not served by the server. */
 export function work(shell) {
   const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
+  const watched = watchWorker(worker);
   if (!shell) throw new Error('the server has not said what belongs to the shell');
 
-  worker.addEventListener('install', (event) => event.waitUntil(installShell(shell)));
+  worker.addEventListener('install', (event) => event.waitUntil(watched(installShell(shell))));
 
   worker.addEventListener('activate', (event) => {
-    event.waitUntil(dropOtherShells(shell).then(() => worker.clients.claim()));
+    event.waitUntil(watched(dropOtherShells(shell).then(() => worker.clients.claim())));
   });
 
   worker.addEventListener('fetch', (event) => {
     const { request } = event;
     const policy = policyOf(request, worker.location.origin, shell);
     // What has no policy is none of our business: personal answers and streams go their way untouched.
-    if (policy?.strategy === 'shell') event.respondWith(openShell(request, shell));
-    else if (policy) event.respondWith(answerFromCache(request, policy, (work) => event.waitUntil(work)));
+    if (policy?.strategy === 'shell') event.respondWith(watched(openShell(request, shell)));
+    else if (policy) event.respondWith(watched(answerFromCache(request, policy, (work) => event.waitUntil(watched(work)))));
   });
 
   worker.addEventListener('message', ({ data }) => {
@@ -33,10 +35,10 @@ export function work(shell) {
     if (data === 'take over') void worker.skipWaiting();
   });
 
-  hearPushes(worker);
+  hearPushes(worker, watched);
 
   worker.addEventListener('sync', (event) => {
     const { tag, waitUntil } = /** @type {any} */ (event);
-    if (tag === OUTBOX_TAG) waitUntil.call(event, replay(worker.location.origin));
+    if (tag === OUTBOX_TAG) waitUntil.call(event, watched(replay(worker.location.origin)));
   });
 }

@@ -5,6 +5,7 @@
  */
 
 import { seeded } from './fake-clock.js';
+import { FakeStream } from './fake-stream.js';
 
 /** Bytes for ids: the same in every run, never twice the same in one. */
 const bytes = seeded(1);
@@ -29,6 +30,9 @@ export class FakeNet {
   /** Whether an entry is kept back, which makes a gap. */
   skip = () => false;
   signedIn = true;
+  /** What the server says that it cannot do. */
+  #lacks = '';
+  #polls = new Set();
   /** How much later than usual the events arrive (ms). */
   streamDelayMs = 0;
   /** Called between taking the snapshot of a welcome and sending it; returns how long that takes (ms). */
@@ -82,6 +86,14 @@ export class FakeNet {
     for (const stream of [...this.streams]) stream.fail();
   }
 
+  /** The server cannot do this from now on: told to each stream, and to each poll that waits. */
+  set lacks(names) {
+    this.#lacks = names;
+    const data = Object.fromEntries(['saving', 'uploads', 'prompt'].map((name) => [name, !names.split(', ').includes(name)]));
+    for (const stream of this.streams) stream.notice({ type: 'notice', topic: 'health', data });
+    for (const done of [...this.#polls]) done();
+  }
+
   heartbeat() {
     for (const socket of this.sockets) {
       if (socket.greeted) socket.deliver({ type: 'heartbeat', cursor: this.world.cursor(this.userId), time: new Date(this.clock.now()).toISOString() });
@@ -121,7 +133,7 @@ export class FakeNet {
     const { world, userId } = this;
     if (path === '/api/snapshot') {
       this.opened.snapshot += 1;
-      return json(200, world.snapshot(userId));
+      return json(200, world.snapshot(userId), this.#headers());
     }
     if (path === '/api/lobby') return json(200, { count: world.members().length, members: world.members() });
     if (path === '/api/mutations') return this.#mutations(JSON.parse(init.body), answerLater);
@@ -168,7 +180,10 @@ export class FakeNet {
     this.opened.poll += 1;
     const answer = () => {
       const { entries } = this.world.since(this.userId, cursor);
-      answerLater(entries.length ? json(200, { entries, cursor: this.world.cursor(this.userId) }) : new Response(null, { status: 204 }));
+      const cursorNow = this.world.cursor(this.userId);
+      answerLater(
+        entries.length ? json(200, { entries, cursor: cursorNow }, this.#headers()) : new Response(null, { status: 204, headers: this.#headers() }),
+      );
     };
     if (missed.entries.length) {
       answer();
@@ -178,15 +193,21 @@ export class FakeNet {
     const stop = this.world.listen(({ userId }) => (userId === null || userId === this.userId) && done());
     const done = () => {
       stop();
+      this.#polls.delete(done);
       this.clock.clearTimeout(timer);
       answer();
     };
+    this.#polls.add(done);
     return null;
+  }
+
+  #headers() {
+    return this.#lacks ? { 'Idling-Lacks': this.#lacks } : {};
   }
 }
 
-function json(status, body) {
-  return new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json' } });
+function json(status, body, headers = {}) {
+  return new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json', ...headers } });
 }
 
 class FakeSocket {
@@ -283,67 +304,5 @@ class FakeSocket {
 
   #replay(entries) {
     for (const entry of entries) this.deliver(entry);
-  }
-}
-
-class FakeStream {
-  #controller = null;
-  #encoder = new TextEncoder();
-  #arrivesAt = 0;
-
-  constructor(net, signal) {
-    this.net = net;
-    this.body = new ReadableStream({
-      start: (controller) => {
-        this.#controller = controller;
-      },
-      cancel: () => this.net.streams.delete(this),
-    });
-    signal?.addEventListener('abort', () => this.net.streams.delete(this));
-  }
-
-  start({ reason, entries = [] }) {
-    const { world, userId, streams } = this.net;
-    streams.add(this);
-    const { id, name } = world.user(userId);
-    const fresh = reason ? { reason, state: world.snapshot(userId).state } : {};
-    this.#write('welcome', { type: 'welcome', cursor: world.cursor(userId), resumed: !reason, user: { id, name }, ...fresh });
-    for (const entry of entries) this.entry(entry);
-    this.#comment();
-  }
-
-  #comment() {
-    this.net.clock.setTimeout(() => {
-      if (!this.net.streams.has(this)) return;
-      if (!this.net.down && !this.net.frozen) this.#controller.enqueue(this.#encoder.encode(': still here\n\n'));
-      this.#comment();
-    }, 15_000);
-  }
-
-  entry(entry) {
-    this.#write('entry', entry);
-  }
-
-  /** Says goodbye as a server does that is leaving. */
-  end(bye) {
-    this.#write('bye', bye);
-    this.net.clock.setTimeout(() => {
-      this.net.streams.delete(this);
-      this.#controller.close();
-    }, this.net.latency() + 1);
-  }
-
-  fail() {
-    this.net.streams.delete(this);
-    this.#controller.error(new TypeError('network error'));
-  }
-
-  #write(event, data) {
-    const { net } = this;
-    const bytes = this.#encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-    this.#arrivesAt = Math.max(net.clock.now() + net.latency() + net.streamDelayMs, this.#arrivesAt);
-    net.clock.setTimeout(() => {
-      if (net.streams.has(this) && !net.down && !net.frozen) this.#controller.enqueue(bytes);
-    }, this.#arrivesAt - net.clock.now());
   }
 }

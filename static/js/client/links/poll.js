@@ -10,6 +10,8 @@ import { Uplink } from './uplink.js';
 const WAIT_S = 25;
 /** Where somebody in between answers at once instead of waiting, this is how often we ask. */
 const AT_MOST_EVERY_MS = 2000;
+/** What a `health` notice speaks of. */
+const ABILITIES = ['saving', 'uploads', 'prompt'];
 
 /** @implements {Link} */
 export class PollLink {
@@ -18,6 +20,13 @@ export class PollLink {
   #sink;
   #uplink;
   #abort = new AbortController();
+  /** What the server said last that it cannot do, as it said it; and what of it was passed on. */
+  #lacks = '';
+  #told = '';
+  /** @param {Headers} headers */
+  #answered = (headers) => {
+    this.#lacks = headers.get('Idling-Lacks') ?? '';
+  };
 
   /**
    * @param {Environment} env
@@ -67,12 +76,14 @@ export class PollLink {
     try {
       answer = await this.#http.json(`/api/events?cursor=${encodeURIComponent(cursor)}&wait_s=${WAIT_S}`, {
         signal: this.#abort.signal,
+        answered: this.#answered,
         timeoutMs: (WAIT_S + 10) * 1000,
       });
     } catch (error) {
       if (error instanceof HttpError && error.status === 410) return this.#freshState('expired');
       throw error;
     }
+    this.#tellLacks();
     if (!answer.entries?.length) {
       await this.#pause(askedAt + AT_MOST_EVERY_MS - this.#clock.now());
       return cursor;
@@ -92,10 +103,20 @@ export class PollLink {
 
   /** @param {string} reason  @returns {Promise<string>} The cursor of the state it delivered. */
   async #freshState(reason) {
-    const { state, cursor } = await this.#http.json('/api/snapshot', { signal: this.#abort.signal });
+    const { state, cursor } = await this.#http.json('/api/snapshot', { signal: this.#abort.signal, answered: this.#answered });
     const { id, name, roles } = state.profile;
     this.#deliver([{ type: 'welcome', resumed: false, reason, cursor, state, user: { id, name, roles } }]);
+    this.#tellLacks();
     return cursor;
+  }
+
+  /** Makes a notice of what the latest answer said of the server's health, where that is news. */
+  #tellLacks() {
+    if (this.#lacks === this.#told) return;
+    this.#told = this.#lacks;
+    const lacking = this.#lacks.split(',').map((name) => name.trim());
+    const data = Object.fromEntries(ABILITIES.map((name) => [name, !lacking.includes(name)]));
+    this.#deliver([{ type: 'notice', topic: 'health', data }]);
   }
 
   /** @param {Frame[]} frames */
