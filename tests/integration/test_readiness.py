@@ -103,6 +103,26 @@ async def test_a_database_without_room_is_named(migrated_url: str) -> None:
             assert (await device.mutate("profile.update", {"bio": "now"}, mid="kept"))["status"] == "confirmed"
 
 
+async def test_why_redis_is_not_heard_is_in_the_log(migrated_url: str) -> None:
+    """Once for each reason, however often it is tried: nobody there, and one who may not subscribe."""
+    nowhere = f"redis://127.0.0.1:{free_port()}/0"
+    with RedisServer() as server:
+        async with Redis.from_url(server.url) as redis:
+            await redis.acl_setuser("mute", enabled=True, passwords=["+pw"], keys=["*"], commands=["+@all"])
+        forbidden = server.url.replace("//", "//mute:pw@")
+        for url, why in ((nowhere, "[Errno "), (forbidden, "NOPERM")):
+            with running_instances(migrated_url, url, 1, needs_redis=False) as (instance,):
+                async with asyncio.timeout(PATIENCE_S):
+                    while not instance.logged("no line to Redis"):
+                        await asyncio.sleep(0.05)
+                await readiness_becomes(
+                    instance, "degraded", {"postgres": "ok", "redis": "down", "canary": "deaf", **SOUND}
+                )
+                [line] = instance.logged("no line to Redis")
+                assert why in line
+                assert "pw" not in line
+
+
 @pytest.fixture
 async def mute_redis(migrated_url: str) -> AsyncIterator[tuple[Instance, Redis]]:
     """An instance, and a way to make its Redis, which is nobody else's, refuse to publish."""
