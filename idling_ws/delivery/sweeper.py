@@ -96,7 +96,8 @@ class Sweeper:
             return
         self.swept += len(found)
         for user_id, seq in found:
-            # What Redis has cached of them may be old, and nobody else has said so.
+            # What Redis has cached of them may be old, and nobody else has said so. Here at once, not when it is
+            # announced: whoever reads past a Redis that is away must not read older values once it is back.
             self._drops.note_position(user_id, seq)
             self._hub.notice_head(user_id, seq)
         if self._fanout.hears_some:
