@@ -271,7 +271,7 @@ async def test_a_gap_whose_beginning_has_gone_ends_its_devices() -> None:
     world.admit(0)
     for _ in range(3):
         world.commit(0)
-    world.truth.forgotten = 1
+    world.truth.forgotten, world.truth.turns = 1, 1
     world.hub.notice_head(USER, 3)
     async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*world.hub._tasks)

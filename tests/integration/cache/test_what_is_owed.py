@@ -79,14 +79,15 @@ async def test_a_sweep_that_came_as_far_settles_it(redis_url: str, database: Dat
     """What is cached since then is not dropped once more."""
     async with place(redis_url, database) as (teller, caches):
         table = Table()
+        await caches[1].read(PROFILE, table)
         await teller.tell(table.write("second"), "profile.changed")
         await teller.connect()
         await teller.publisher.announce_heads([(7, table.version)])
         assert teller.publisher.owed == 0
-        await caches[1].read(PROFILE, table)
+        assert await caches[1].value(PROFILE, table) == "second"
         await teller.tell(table.version + 1, "session.started")
         await caches[1].read(PROFILE, table)
-        assert table.loads == 1
+        assert table.loads == 2
 
 
 async def test_what_a_full_redis_refused_is_dropped_later(database: Database) -> None:
