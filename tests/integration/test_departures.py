@@ -141,3 +141,58 @@ async def test_nobody_is_let_go_for_a_silence_while_the_database_was_away(
     assert here.left == set()
     await here.look_after(LONG_S)
     assert here.left == {ONE, OTHER}
+
+
+async def test_who_comes_back_before_their_goodbye_was_looked_at_is_here(both: tuple[Looker, Looker]) -> None:
+    """Nobody listens for them here any more, and yet: the latest sign counts."""
+    here, _ = both
+    for user_id in (ONE, OTHER):
+        here.presence.left(user_id)
+    here.presence.saw(OTHER)
+    await here.presence.to_redis()
+    assert here.left == {ONE}
+
+
+async def test_a_goodbye_is_looked_at_once_more_while_our_own_line_still_listens(both: tuple[Looker, Looker]) -> None:
+    """The end of the subscription goes over another line, and may come after the question."""
+    here, _ = both
+    await here.fanout.subscribe(here.keys.stream(ONE))
+    here.presence.left(ONE)
+    await here.presence.to_redis()
+    assert here.left == set()
+    here.fanout.unsubscribe(here.keys.stream(ONE))
+    async with asyncio.timeout(PATIENCE_S):
+        while (await here.fanout.listeners([here.keys.stream(ONE)]))[here.keys.stream(ONE)]:
+            await asyncio.sleep(0.01)
+    await here.presence.to_redis()
+    assert here.left == {ONE}
+
+
+async def test_a_goodbye_outlives_a_database_that_is_away(
+    both: tuple[Looker, Looker], database: Database, migrated_url: str
+) -> None:
+    """It is written down as soon as that answers."""
+    here, _ = both
+    here.presence.left(ONE)
+    await database.close()
+    await here.presence.to_redis()
+    await database.open()
+    await here.presence.to_redis()
+    stale = "SELECT user_id FROM sessions WHERE last_seen_at <= now() - interval '90 seconds'"
+    assert run_sql(migrated_url, stale) == [(ONE,)]
+
+
+async def test_signs_of_life_outlive_a_database_that_is_away(
+    both: tuple[Looker, Looker], database: Database, migrated_url: str
+) -> None:
+    """They are written with the next ones."""
+    here, _ = both
+    run_sql(migrated_url, "UPDATE sessions SET last_seen_at = now() - interval '1 hour'")
+    await here.hear_of(ONE, write_down=False)
+    await database.close()
+    with pytest.raises(UnavailableError):
+        await here.presence.flush()
+    await database.open()
+    await here.presence.flush()
+    fresh = "SELECT user_id FROM sessions WHERE last_seen_at > now() - interval '60 seconds'"
+    assert run_sql(migrated_url, fresh) == [(ONE,)]

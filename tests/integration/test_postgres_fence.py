@@ -208,6 +208,25 @@ def test_rules_of_the_database_are_told_apart(postgres: PostgresServer, database
     with_database(database_url, work)
 
 
+def test_what_one_left_open_is_undone_and_nobody_else_goes_on_in_it(database_url: str) -> None:
+    """By hand or by a block that failed: who has the connection next would else be told of what is never committed."""
+
+    async def work(database: Database) -> None:
+        await database.run("CREATE TABLE things (n int)")
+        async with database.connection() as careless:
+            await careless.run("BEGIN")
+            await careless.run("INSERT INTO things VALUES (1)")
+        await database.run("INSERT INTO things VALUES (2)")
+        with pytest.raises(ZeroDivisionError):
+            async with database.transaction() as connection:
+                await connection.run("INSERT INTO things VALUES (3)")
+                raise ZeroDivisionError
+        await database.run("INSERT INTO things VALUES (4)")
+
+    with_database(database_url, work, max_size=1)
+    assert run_sql(database_url, "SELECT n FROM things ORDER BY n") == [(2,), (4,)]
+
+
 def test_who_stops_waiting_leaves_no_slot_behind(postgres: PostgresServer) -> None:
     """Cancelled while waiting for a connection, and cancelled in the middle of a statement."""
 

@@ -122,6 +122,36 @@ test('after a reload what was sent is in doubt, and a name that is known still i
   assert.equal(replica.view.session.id, 's1');
 });
 
+const saved = (facts) => ({ args: {}, created_at: AT, attempts: 1, phase: 'OptimisticUpdate', delivery: 'sent', ...facts });
+
+test('what another tab left is taken over: what it saved, and what only we know', () => {
+  const replica = aReplica([rename('m1', 'Mine'), rename('m3', 'Also mine')]);
+  const ended = saved({ ...rename('m3', 'Also mine'), delivery: 'rolled_back', phase: 'RolledBack', error: { code: 'name_taken' } });
+  replica.takeOver({ cursor: 'e.7.0', state: { profile: { id: 42, name: 'Newer', version: 2 } }, changes: [saved(rename('m2', 'Theirs')), ended] });
+  assert.equal(replica.cursor.user, 7);
+  assert.equal(replica.base.profile.name, 'Newer');
+  assert.deepEqual(replica.changes.map(({ mid, delivery }) => [mid, delivery]), [['m1', 'queued'], ['m2', 'in_doubt'], ['m3', 'rolled_back']]);
+});
+
+test('what another tab saved is not gone back to where we are further', () => {
+  const replica = aReplica();
+  replica.takeOver({ cursor: 'e.4.0', state: { profile: { id: 42, name: 'Older', version: 1 } }, changes: [] });
+  assert.equal(replica.cursor.user, 5);
+  assert.equal(replica.base.profile.name, 'Ada');
+  replica.takeOver({ cursor: 'f.1.0', state: { profile: { id: 42, name: 'Another life', version: 1 } }, changes: [] });
+  assert.deepEqual(replica.cursor, { epoch: 'f', user: 1, all: 0 });
+});
+
+test('a second verdict neither fails what hangs on the first nor renames anything', () => {
+  const replica = aReplica([{ mid: 'm1', name: 'session.start', args: { activity: 'x' } }]);
+  replica.settle({ mid: 'm1', status: 'confirmed', seq: 7, result: { session: { id: 's1' } } });
+  add(replica, { mid: 'm2', name: 'session.update', args: { id: 'new.m1', activity: 'y' }, needs: { mid: 'm1', arg: 'id' } });
+  replica.settle({ mid: 'm1', status: 'rolled_back', error: { code: 'conflict' } });
+  replica.settle({ mid: 'm1', status: 'confirmed', seq: 7, result: { session: { id: 's2' } } });
+  assert.deepEqual(replica.changes.map(({ mid, delivery }) => [mid, delivery]), [['m1', 'confirmed'], ['m2', 'queued']]);
+  assert.equal(replica.nameOf('new.m1'), 's1');
+});
+
 test('the view is the same object as long as nothing changes', () => {
   const replica = aReplica([rename('m1', 'Mine')]);
   assert.equal(replica.view, replica.view);
