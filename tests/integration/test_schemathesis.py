@@ -26,7 +26,7 @@ from tests.support.wire_client import sign_in
 Pair = tuple[Instance, Instance]
 
 IS_FULL_SIZE = os.environ.get("IDLING_TEST_FULL_SIZE") == "1"
-EXAMPLES = {"guest": 15 if IS_FULL_SIZE else 6, "admin": 30 if IS_FULL_SIZE else 6}
+EXAMPLES = {"guest": 15 if IS_FULL_SIZE else 3, "admin": 30 if IS_FULL_SIZE else 3}
 RULES = tomllib.loads((Path(__file__).parents[2] / "schemathesis.toml").read_text())
 # They end what the others are asked with.
 ENDINGS = "^/auth/logout|^/api/devices/"
