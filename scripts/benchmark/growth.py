@@ -88,16 +88,13 @@ async def _over_sockets(place: Place, results: Results, runs: int, salt: str, an
 async def _over_people(place: Place, results: Results, runs: int, salt: str, announce: Announce) -> None:
     """A lobby of so many who all watch it."""
     counts = [count for count in SOCKETS if count <= len(place.tokens)]
-    costs: dict[int, list[tuple[float, float]]] = {count: [] for count in counts}
+    costs: dict[int, list[float]] = {count: [] for count in counts}
     for turn in range(runs):
         for count in counts:
-            own, stored = await measure_lobby(place, f"{salt}-{turn}-{count}", count)
-            costs[count].append((own, stored))
-            announce(f"run {turn + 1} a second of a lobby of {count:,}: {own:.1f} ms, PostgreSQL {stored:.1f} ms")
-    for count, pairs in costs.items():
-        name = f"a second in which a lobby of {count:,} changes, told to all of them"
-        results.add(name, "CPU ms", None, [own for own, _ in pairs])
-        results.add(f"PostgreSQL, for the same of {count:,}", "CPU ms", None, [stored for _, stored in pairs])
+            costs[count].append(await measure_lobby(place, f"{salt}-{turn}-{count}", count))
+            announce(f"run {turn + 1} a second of a lobby of {count:,}: {costs[count][-1]:.1f} ms")
+    for count, values in costs.items():
+        results.add(f"a second in which a lobby of {count:,} changes, told to all of them", "CPU ms", None, values)
 
 
 async def _over_rows(place: Place, results: Results, runs: int, salt: str, announce: Announce) -> None:
