@@ -17,7 +17,7 @@ async def test_a_tail_ends_where_it_has_a_hole(redis_url: str) -> None:
     redis = connect(redis_url, timeout_s=PATIENCE_S)
     try:
         tails = Tails(redis, Keys(uuid4().hex[:8]), SystemClock())
-        tails.PATIENCE_S = PATIENCE_S  # type: ignore[misc]  # a busy machine is not one without Redis
+        tails.PATIENCE_S = PATIENCE_S  # a busy machine is not one without Redis
         for seq in (3, 4, 6):
             await redis.execute_command(*tails.append_command(USER, seq, b"%d" % seq))  # type: ignore[no-untyped-call]  # redis-py leaves it so
         found = {seq: [(one.seq, one.frame) for one in await tails.after(USER, seq)] for seq in (1, 2, 3, 4, 5, 6)}
