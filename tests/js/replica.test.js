@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseCursor } from '../../static/js/client/cursor.js';
 import { stepsOfBeginning } from '../../static/js/client/journey.js';
+import { catchUp } from '../../static/js/client/mirror.js';
 import { Replica } from '../../static/js/client/replica.js';
 
 const AT = Date.parse('2026-03-01T12:00:00Z');
@@ -150,6 +151,16 @@ test('a second verdict neither fails what hangs on the first nor renames anythin
   replica.settle({ mid: 'm1', status: 'confirmed', seq: 7, result: { session: { id: 's2' } } });
   assert.deepEqual(replica.changes.map(({ mid, delivery }) => [mid, delivery]), [['m1', 'confirmed'], ['m2', 'queued']]);
   assert.equal(replica.nameOf('new.m1'), 's1');
+});
+
+test('a tab that catches up says what nobody has heard from it, and of that alone that it is still to be done', () => {
+  const replica = aReplica(['m1', 'm2', 'm3'].map((mid) => rename(mid, mid)));
+  replica.signal('m2', 'send', { attempts: 1 });
+  const over = saved({ ...rename('m3', 'm3'), delivery: 'confirmed', phase: 'Confirmed', seq: 6 });
+  const { ended, unheard } = catchUp(replica, { cursor: 'e.6.0', state: {}, changes: [saved(rename('m4', 'm4'))], ended: [over] });
+  assert.deepEqual(unheard.map(({ mid }) => mid), ['m1']);
+  assert.deepEqual(ended, [over]);
+  assert.deepEqual(replica.changes.map(({ mid }) => mid), ['m1', 'm4']);
 });
 
 test('the view is the same object as long as nothing changes', () => {
