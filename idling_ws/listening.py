@@ -22,6 +22,7 @@ from idling_ws.edge.putting_off import put_reads_off
 from idling_ws.edge.routes import add_routes
 from idling_ws.edge.sockets import SOCKETS
 from idling_ws.edge.tracing import TRACING, trace_request
+from idling_ws.edge.unreadable import Runner
 from idling_ws.observe.tracing import open_tracing
 from idling_ws.wire.closing import Close
 
@@ -77,7 +78,7 @@ async def serve(
 ) -> None:
     """Serve until ``stop`` is set, then leave without losing anything."""
     app = build_app(settings, database_url=database_url, redis_url=redis_url)
-    runner = web.AppRunner(
+    runner = Runner(
         app,
         access_log=None,
         handle_signals=False,

@@ -74,8 +74,7 @@ class Departures:
             try:
                 await self.look()
             except UnavailableError:
-                # It may have been away for everybody: nobody's silence in that time counts.
-                self._said = {}
+                log.debug("a store is away: the other instances are looked after later")
             except Exception:
                 log.exception("the other instances were not looked after")
 
@@ -84,15 +83,19 @@ class Departures:
 
         Raises ``UnavailableError``; what was not done then is found by the next look of anybody.
         """
+        # Held only by a look that came to its end: a store may have been away for everybody, and whoever
+        # could not be heard of in that time has all of it again.
+        before, self._said = self._said, {}
         (listed,) = await self._fanout.ask(("ZRANGE", self._keys.instances, 0, -1, "WITHSCORES"))
-        now, before, self._said = self._clock.monotonic(), self._said, {}
+        now, now_said = self._clock.monotonic(), dict[str, tuple[bytes, float]]()
         for name, score in zip(listed[::2], listed[1::2], strict=True):
             instance = name.decode()
             said, since = before.get(instance, (b"", now))
-            self._said[instance] = (score, since if said == score else now)
-        for instance, (_, since) in self._said.items():
+            now_said[instance] = (score, since if said == score else now)
+        for instance, (_, since) in now_said.items():
             if instance != self._instance and now - since > self._grace_s:
                 await self._let_go(instance)
+        self._said = now_said
 
     async def _let_go(self, instance: str) -> None:
         """Several instances may do this at the same time: what one has done the other finds done."""

@@ -81,8 +81,7 @@ class Sweeper:
             self.database_answers = self.database_takes_changes = False
             raise
         self.database_answers = True
-        # While we are deaf others still hear: they announce, and clear the rows that we would go by.
-        if self._must_compare or not self._fanout.hears_some or len(found) == LIMIT:
+        if self._must_compare or len(found) == LIMIT:
             self._must_compare = False
             try:
                 await self._hub.compare_heads()
@@ -90,7 +89,8 @@ class Sweeper:
                 self._must_compare = True
                 raise
         elif not self._fanout.healthy:
-            # Of a cluster some nodes are heard, and what they carry needs no looking after.
+            # While we are deaf others still hear: they announce, and clear the rows that we would go by. Of a
+            # cluster some nodes are heard, and what they carry needs no looking after.
             await self._hub.compare_heads(
                 [user_id for user_id in self._hub.users if not self._fanout.hears_stream(user_id)]
             )
@@ -98,7 +98,8 @@ class Sweeper:
             return
         self.swept += len(found)
         for user_id, seq in found:
-            # What Redis has cached of them may be old, and nobody else has said so.
+            # What Redis has cached of them may be old, and nobody else has said so. Here at once, not when it is
+            # announced: whoever reads past a Redis that is away must not read older values once it is back.
             self._drops.note_position(user_id, seq)
             self._hub.notice_head(user_id, seq)
         if self._fanout.hears_some:

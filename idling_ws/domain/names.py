@@ -7,29 +7,42 @@ a compatibility letter or by an invisible character.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 MIN_LENGTH = 2
 MAX_LENGTH = 40
 
-# Joiners carry meaning inside emoji and in Persian or Indic words, and nothing by themselves.
-_JOINERS = frozenset("\u200c\u200d")
-# Controls, unassigned, private use, lone surrogates, line and paragraph separators. Other format
-# characters (Cf) turn the direction of what follows or hide: a name must not do that to a page.
-_REFUSED = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
-# They take no room: Hangul fillers, braille blank, the combining grapheme joiner, Khmer vowel inherents.
-_BLANK = frozenset("\u00ad\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+
+def _characters(ranges: str) -> str:
+    """Return code points in hexadecimal as the inside of a class: one that Python and ECMA-262 both read."""
+
+    def spell(point: str) -> str:
+        return f"\\u{point:0>4}" if len(point) <= 4 else chr(int(point, 16))
+
+    return "".join("-".join(spell(end) for end in one.split("-")) for one in ranges.split())
 
 
-def _is_invisible(char: str) -> bool:
-    # Variation selectors (FE00-FE0F, E0100-E01EF) only choose between two looks.
-    return (
-        char in _JOINERS
-        or char in _BLANK
-        or "\ufe00" <= char <= "\ufe0f"
-        or "\U000e0100" <= char <= "\U000e01ef"
-        or unicodedata.category(char) == "Cf"
-    )
+# Never in a name: controls, line and paragraph separators, private use, noncharacters, and format characters (Cf, and
+# what is reserved for more of them, Default_Ignorable_Code_Point): they hide, or turn the direction of what follows.
+# Otherwise what is unassigned may be in one: it may be the newest emoji, younger than our tables.
+_REFUSED = _characters(
+    "0-1F 7F-9F AD 600-605 61C 6DD 70F 890-891 8E2 180E 200B 200E-200F 2028-202E 2060-206F E000-F8FF FDD0-FDEF FEFF"
+    " FFF0-FFFB FFFE-FFFF 110BD 110CD 13430-1343F 1BCA0-1BCA3 1D173-1D17A 1FFFE-1FFFF 2FFFE-2FFFF 3FFFE-3FFFF"
+    " 4FFFE-4FFFF 5FFFE-5FFFF 6FFFE-6FFFF 7FFFE-7FFFF 8FFFE-8FFFF 9FFFE-9FFFF AFFFE-AFFFF BFFFE-BFFFF CFFFE-CFFFF"
+    " DFFFE-DFFFF E0000-E00FF E01F0-E0FFF EFFFE-10FFFF"
+)
+# They take no room: joiners and choosers of a variant, which mean something only between others (in emoji, in Persian
+# and Indic words), Hangul fillers, Khmer inherent vowels, the combining grapheme joiner, the blank of braille.
+_BLANK = _characters("34F 115F-1160 17B4-17B5 180B-180D 180F 200C-200D 2800 3164 FE00-FE0F FFA0 E0100-E01EF")
+_SPACES = _characters("20 A0 1680 2000-200A 202F 205F 3000")
+_ANY, _SEEN = f"[^{_REFUSED}]*", f"[^{_REFUSED}{_BLANK}{_SPACES}]"
+
+NAME_PATTERN = f"^{_ANY}{f'{_SEEN}{_ANY}' * MIN_LENGTH}$"
+"""What can be a name, as JSON Schema can say it: all but what composes to fewer or to more characters than allowed."""
+
+_HIDDEN = re.compile(f"[{_REFUSED}{_characters('D800-DFFF')}]")
+_INVISIBLE = re.compile(f"[{_REFUSED}{_BLANK}]")
 
 
 def clean_name(text: str) -> str:
@@ -38,16 +51,21 @@ def clean_name(text: str) -> str:
     Raises ``ValueError`` with a sentence for the person when it cannot be one.
     """
     # Before splitting: to str.split, controls such as \x1c are white space and would vanish.
-    for char in text:
-        if char not in _JOINERS and unicodedata.category(char) in _REFUSED:
-            raise ValueError("A name cannot have control or invisible characters.")
-    name = " ".join(unicodedata.normalize("NFC", text).split())
+    if _HIDDEN.search(text):
+        raise ValueError("A name cannot have control or invisible characters.")
+    composed = unicodedata.normalize("NFC", text)
+    name = " ".join(composed.split())
     visible = sum(1 for char in name_key(name) if char != " ")
     if len(name) < MIN_LENGTH or visible < MIN_LENGTH:
         raise ValueError(f"A name has at least {MIN_LENGTH} characters.")
-    if len(name) > MAX_LENGTH:
+    if len(composed) > MAX_LENGTH:
         raise ValueError(f"A name has at most {MAX_LENGTH} characters.")
     return name
+
+
+def without_hidden(text: str) -> str:
+    """Return ``text`` without the characters that no name can hold."""
+    return _HIDDEN.sub("", text)
 
 
 def name_key(name: str) -> str:
@@ -57,5 +75,4 @@ def name_key(name: str) -> str:
     forms resolved, invisible characters dropped; and white space single.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    seen = "".join(char for char in folded if not _is_invisible(char))
-    return " ".join(seen.split())
+    return " ".join(_INVISIBLE.sub("", folded).split())

@@ -64,10 +64,11 @@ class Arriving:
                 joined = await self._come_in(hello)
             if joined is not None:
                 await socket.catching_up.finish(joined)
+        except _NobodyError as exc:  # the answer to a question: no error, and nobody was turned away
+            socket.fail(_closing(exc))
         except (AuthError, DeniedError) as exc:
             _note_refusal(self._parts, socket, "hello", exc, None if self._known is None else self._known.user_id)
-            if not isinstance(exc, _NobodyError):  # the answer to a question, and no error
-                self._parts.metrics.failed(exc.code, WS)
+            self._parts.metrics.failed(exc.code, WS)
             socket.fail(_closing(exc))
         except UnavailableError as exc:
             self._parts.metrics.failed(exc.code, WS, is_a_fault=exc.is_a_fault)

@@ -41,6 +41,8 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+# Else it names the library and its version.
+SERVER = "idling"
 # A year; without subdomains, which may be somebody else's.
 HSTS = "max-age=31536000"
 
@@ -127,7 +129,7 @@ async def mark(request: web.Request, response: web.StreamResponse) -> None:
     """Put the security headers and the trace id on every answer (an ``on_response_prepare`` signal)."""
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
-    response.headers["Server"] = "idling"  # else it names the library and its version
+    response.headers["Server"] = SERVER
     if is_over_tls(request):
         response.headers["Strict-Transport-Security"] = HSTS
     trace_id = request.get(TRACE_ID)

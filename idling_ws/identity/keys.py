@@ -7,6 +7,7 @@ the process only sealed.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import secrets
@@ -21,13 +22,14 @@ from idling_ws.identity.sealing import Seal, SealBrokenError
 from idling_ws.store import keys as rows
 from idling_ws.store.keys import KeyRow
 from idling_ws.store.postgres import Database, UniqueViolationError
+from idling_ws.store.shared_reads import SharedReads
 
 ALGORITHM = "ES256"
 DEFAULT_TTL_S = 900
 # Another instance may sign with the old key until its next refresh (30 s) has got through.
 PICKUP_S = 90
-# An unknown kid is a reason to look again, but a flood of made-up ones is not.
-LOOK_AGAIN_S = 2.0
+# An unknown kid is a reason to look again, and a flood of made-up ones is no reason to do nothing else.
+LOOK_AGAIN_S = 0.2
 _RACES = 5
 
 
@@ -60,6 +62,7 @@ class KeyRing:
         self._jwks: list[tuple[datetime | None, dict[str, Any]]] = []
         self._longest_ttl_s = DEFAULT_TTL_S
         self._looked_at = float("-inf")
+        self._looks: SharedReads[None, None, None] = SharedReads(self._look)
 
     async def load(self) -> None:
         """Read the keys, making the first when there is none. Safe on any number of instances.
@@ -90,12 +93,18 @@ class KeyRing:
         self._longest_ttl_s = max((row.longest_ttl_s for row in found), default=DEFAULT_TTL_S)
         self._jwks = [(row.retired_at, json.loads(row.public_jwk)) for row in found]
 
-    async def look_again(self) -> bool:
-        """Refresh because of an unknown ``kid``; False when that was done a moment ago."""
-        if self._clock.monotonic() - self._looked_at < LOOK_AGAIN_S:
-            return False
+    async def look_again(self) -> None:
+        """Know all keys made until now, because of an unknown ``kid``. Raises ``UnavailableError``.
+
+        Whoever asks meanwhile shares the next look: there is one in ``LOOK_AGAIN_S`` at most.
+        """
+        await self._looks.read(None, None)
+
+    async def _look(self, key: None, wishes: frozenset[None]) -> None:
+        since_s = self._clock.monotonic() - self._looked_at
+        if since_s < LOOK_AGAIN_S:
+            await asyncio.sleep(LOOK_AGAIN_S - since_s)
         await self.refresh()
-        return True
 
     @property
     def signing_key(self) -> SigningKey:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from idling_ws.domain.clock import Clock
 from idling_ws.domain.errors import DeniedError, InternalError, InvalidError, RejectedError
 from idling_ws.domain.ids import UserId
-from idling_ws.domain.names import MAX_LENGTH, clean_name, name_key
+from idling_ws.domain.names import MAX_LENGTH, clean_name, name_key, without_hidden
 from idling_ws.domain.roles import MEMBER
 from idling_ws.identity.attempts import Attempt, AttemptError, Attempts
 from idling_ws.identity.authorization import Profile, Provider
@@ -223,9 +223,8 @@ def _account_name(profile: Profile) -> str:
 
 def _usable(wish: str) -> str | None:
     """What of a name from elsewhere can be a name here, or None when nothing can."""
-    visible = "".join(char for char in wish[:200] if char == " " or unicodedata.category(char)[0] not in "CZ")
     try:
-        return clean_name(unicodedata.normalize("NFC", visible).strip()[:MAX_LENGTH])
+        return clean_name(unicodedata.normalize("NFC", without_hidden(wish[:200])).strip()[:MAX_LENGTH])
     except ValueError:
         return None
 

@@ -111,15 +111,14 @@ class Tokens:
         return claims
 
     async def verify_anew(self, token: str) -> Claims:
-        """Like ``verify``, but look for new keys once when the ``kid`` is unknown.
+        """Like ``verify``, but look for new keys when the ``kid`` is unknown.
 
         Raises ``UnavailableError`` too.
         """
         try:
             return self.verify(token)
         except UnknownKeyError:
-            if not await self._keyring.look_again():
-                raise
+            await self._keyring.look_again()
             return self.verify(token)
 
     def forget(self) -> None:

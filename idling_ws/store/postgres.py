@@ -228,14 +228,10 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """Hold one connection in a transaction: committed unless the block raises."""
+        """Hold one connection in a transaction: committed unless the block raises, and then undone by ``release``."""
         async with self.connection() as connection:
             await connection.run("BEGIN")
-            try:
-                yield connection
-            except BaseException:
-                connection.discard()
-                raise
+            yield connection
             await connection.run("COMMIT")
 
     async def run(self, sql: str, params: Params | None = None, *, timeout_s: float | None = None) -> list[Row]:

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from idling_ws.domain.errors import JsonObject
-from idling_ws.domain.names import MAX_LENGTH, MIN_LENGTH
+from idling_ws.domain.names import MAX_LENGTH, MIN_LENGTH, NAME_PATTERN
 from idling_ws.wire.schemas import Line, Moment, PersonName, PushKey
 
 
@@ -37,7 +37,7 @@ def constraints(field: fields.Field[Any]) -> JsonObject:
             pattern = _BROKEN if field.breaks else _VISIBLE if field.low else _PLAIN
             return {"minLength": field.low, "maxLength": field.high, "pattern": pattern}
         case PersonName():
-            return {"minLength": MIN_LENGTH, "maxLength": MAX_LENGTH, "format": "person-name"}
+            return {"minLength": MIN_LENGTH, "maxLength": MAX_LENGTH, "pattern": NAME_PATTERN}
         case Moment():
             return {"format": "date-time"}
         case PushKey():
@@ -64,14 +64,9 @@ def _kind(field: fields.Field[object]) -> JsonObject:
     """Return the type of a field. Raises ``TypeError`` for one that nobody has described yet."""
     match field:
         case Line():
-            described: JsonObject = {"type": "string", "minLength": field.low, "maxLength": field.high}
-            return described | ({"format": "multiline"} if field.breaks else {})
-        case PersonName():
-            return {"type": "string", "minLength": MIN_LENGTH, "maxLength": MAX_LENGTH}
-        case Moment():
-            return {"type": "string", "format": "date-time"}
-        case PushKey():
-            return {"type": "string", "contentEncoding": "base64url"}
+            return {"type": "string", **constraints(field)} | ({"format": "multiline"} if field.breaks else {})
+        case PersonName() | Moment() | PushKey():
+            return {"type": "string", **constraints(field)}
         case fields.Nested():
             return describe(field.schema)
         case fields.List():

@@ -106,7 +106,12 @@ def build_openapi(version: str, categories: list[str], mutations: Mapping[str, S
     _list_mutations(schemas, listed)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Idling", "version": version, "description": _INTRODUCTION, "license": {"name": "MIT"}},
+        "info": {
+            "title": "Idling",
+            "version": version,
+            "description": _INTRODUCTION,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {

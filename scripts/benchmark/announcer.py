@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
@@ -23,6 +23,14 @@ from idling_ws.store.redis import Keys
 SLICE = 4000
 _pack: Callable[[tuple[bytes | str, ...]], bytes] = cast("Any", hiredis.pack_command)
 _SEQ = re.compile(rb'"seq":\d+')
+
+
+def drawn_evenly(draw: random.Random, among: Sequence[int], count: int) -> list[int]:
+    """Draw so many by lot, nobody twice before all had a turn."""
+    drawn: list[int] = []
+    while len(drawn) < count:
+        drawn += draw.sample(among, min(len(among), count - len(drawn)))
+    return drawn
 
 
 class Publisher(asyncio.Protocol):
@@ -108,12 +116,7 @@ class Announcer:
         connection.close()
 
     def _drawn(self, count: int, evenly: bool) -> list[int]:
-        if not evenly:
-            return self._draw.choices(self._users, k=count)
-        drawn: list[int] = []
-        while len(drawn) < count:
-            drawn += self._draw.sample(self._users, min(len(self._users), count - len(drawn)))
-        return drawn
+        return drawn_evenly(self._draw, self._users, count) if evenly else self._draw.choices(self._users, k=count)
 
     def send(self, count: int) -> None:
         """Announce the next ``count`` of what was committed."""

@@ -9,14 +9,25 @@ from collections.abc import Awaitable, Callable
 
 import psycopg2
 
+from scripts.benchmark.bare import measure_bare
 from scripts.benchmark.device import Device
-from scripts.benchmark.measures import measure_broadcast, measure_mutation, measure_push, mutate
+from scripts.benchmark.lobby import measure_lobby
+from scripts.benchmark.measures import (
+    IN_FLIGHT_OF_FEW,
+    SLICES,
+    measure_broadcast,
+    measure_mutation,
+    measure_push,
+    mutate,
+)
 from scripts.benchmark.place import Place
 from scripts.benchmark.results import Results
 from scripts.benchmark.rounds import leave
 from scripts.benchmark.stores import postgres_s
 
 SOCKETS = (100, 1_000, 10_000)
+FEW = SOCKETS[0]
+BARE_BYTES = 300
 PEOPLE, ENTRIES = 100_000, 1_000_000
 SENDERS, EACH = 200, 60
 HALF_LOAD_S = 8.0
@@ -35,9 +46,10 @@ INSERT INTO streams (user_id, seq) SELECT id, %s FROM people"""
 
 
 async def measure_growth(place: Place, results: Results, runs: int, salt: str, announce: Announce) -> None:
-    """Add the rows of growth over sockets, over rows, and the latency at half of what an instance can do."""
+    """Add the rows of growth over sockets, people in the lobby and rows; and the latency at half of what it can do."""
     await _latency(place, results, runs, salt, announce)
     await _over_sockets(place, results, runs, salt, announce)
+    await _over_people(place, results, runs, salt, announce)
     await _over_rows(place, results, runs, salt, announce)
 
 
@@ -48,6 +60,14 @@ async def _over_sockets(place: Place, results: Results, runs: int, salt: str, an
         (
             "entry from another instance to a single user",
             lambda count, turn: measure_push(place, turn, count, growing=True),
+        ),
+        (
+            f"the same, {FEW} of them get all",
+            lambda count, turn: measure_push(place, turn, count, growing=True, receivers=FEW),
+        ),
+        (
+            "a text to a single user by a server that only writes",
+            lambda count, turn: measure_bare(count, IN_FLIGHT_OF_FEW, SLICES, BARE_BYTES),
         ),
         (
             "broadcast, 4 in flight, per delivery",
@@ -63,6 +83,18 @@ async def _over_sockets(place: Place, results: Results, runs: int, salt: str, an
                 announce(f"run {turn + 1} {name}, of {count:,} sockets: {cost:.1f} µs")
     for (name, count), values in costs.items():
         results.add(f"{name}, {count:,} sockets", "CPU µs", None, values)
+
+
+async def _over_people(place: Place, results: Results, runs: int, salt: str, announce: Announce) -> None:
+    """A lobby of so many who all watch it."""
+    counts = [count for count in SOCKETS if count <= len(place.tokens)]
+    costs: dict[int, list[float]] = {count: [] for count in counts}
+    for turn in range(runs):
+        for count in counts:
+            costs[count].append(await measure_lobby(place, f"{salt}-{turn}-{count}", count))
+            announce(f"run {turn + 1} a second of a lobby of {count:,}: {costs[count][-1]:.1f} ms")
+    for count, values in costs.items():
+        results.add(f"a second in which a lobby of {count:,} changes, told to all of them", "CPU ms", None, values)
 
 
 async def _over_rows(place: Place, results: Results, runs: int, salt: str, announce: Announce) -> None:

@@ -79,15 +79,18 @@ async def measure_broadcast(
     return cost
 
 
-async def measure_push(place: Place, salt: str, users: int = 1000, *, growing: bool = False) -> float:
+async def measure_push(
+    place: Place, salt: str, users: int = 1000, *, growing: bool = False, receivers: int | None = None
+) -> float:
     """Entries of other instances to single users drawn by lot, 256 in flight, per delivery on this one.
 
     ``growing``: so that more users change nothing else. Few are in flight, hardly two of them for one socket (they
-    would share a write), and what the sockets cost anyway is not counted.
+    would share a write), and what the sockets cost anyway is not counted. ``receivers``: so many of the users, spread
+    over all, get everything; the others are only there.
     """
     devices = await place.a.connect_all(place.tokens[:users])
     heads: dict[int, int] = {}
-    for device in devices:
+    for device in devices[:: users // (receivers or users)]:
         welcome = orjson.loads(device.first)
         epoch, seq, _ = welcome["cursor"].split(".")
         heads[welcome["user"]["id"]] = int(seq)

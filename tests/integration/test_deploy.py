@@ -59,6 +59,23 @@ def test_compose_gives_instances_what_they_need() -> None:
         assert text.count(f"server {instance} ") == 1
 
 
+def test_an_image_is_made_of_what_it_needs_and_of_nothing_else() -> None:
+    """Data, keys and environments that lie in a checkout are not even sent to where it is built."""
+    copied = {
+        source
+        for line in (DEPLOY / "Dockerfile").read_text(encoding="utf-8").splitlines()
+        if line.startswith("COPY ") and "--from" not in line
+        for source in line.split()[1:-1]
+    }
+    everything, *let_in, caches = [
+        line
+        for line in (DEPLOY.parent / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    ]
+    assert (everything, caches) == ("*", "**/__pycache__")
+    assert {line.removeprefix("!") for line in let_in} == copied
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here to check its units")
 def test_units_are_valid(tmp_path: Path) -> None:
     """As systemd reads them; only what they start is not installed here."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
@@ -95,6 +99,38 @@ def check_headers(headers: dict[str, str]) -> None:
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nCookie: idling=\x08\r\n\r\n",
+        b"GET /healthz HTTP/9\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nContent-Length: many\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
+        b"\x16\x03\x01 no HTTP at all\r\n\r\n",
+    ],
+    ids=["character", "version", "length", "long", "TLS"],
+)
+async def test_what_is_no_http_is_answered_in_the_one_shape(pair: tuple[Instance, Instance], head: bytes) -> None:
+    """aiohttp cannot read it, and no route sees it; the answer is a problem like any other, and counted."""
+    url = urlsplit(pair[0].url)
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    writer.write(head)
+    raw, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    status, _, fields = raw.decode("latin-1").partition("\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in fields.splitlines())}
+    assert status.split()[1] == "400"
+    assert headers["content-type"].partition(";")[0] == "application/problem+json"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["server"] == "idling"
+    problem = json.loads(body)
+    assert (problem["code"], problem["class"], problem["status"]) == ("bad_frame", "validation", 400)
+    assert headers["x-trace-id"] == problem["trace_id"]
+    assert "\\x" not in problem["message"], "what was sent is not sent back"
+    metrics = (await call(pair[0].url, "GET", "/metrics")).body.decode()
+    assert re.search(r'^idling_http_requests_total{method="UNKNOWN",status="400"} [1-9]', metrics, re.MULTILINE)
 
 
 async def test_not_modified_has_the_headers(pair: tuple[Instance, Instance]) -> None:

@@ -6,6 +6,7 @@ The loop is uvloop, as in production: it is stricter than asyncio's about descri
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -206,6 +207,25 @@ def test_rules_of_the_database_are_told_apart(postgres: PostgresServer, database
             assert not other.closed
 
     with_database(database_url, work)
+
+
+def test_what_one_left_open_is_undone_and_nobody_else_goes_on_in_it(database_url: str) -> None:
+    """By hand or by a block that failed: who has the connection next would else be told of what is never committed."""
+
+    async def work(database: Database) -> None:
+        await database.run("CREATE TABLE things (n int)")
+        async with database.connection() as careless:
+            await careless.run("BEGIN")
+            await careless.run("INSERT INTO things VALUES (1)")
+        await database.run("INSERT INTO things VALUES (2)")
+        with contextlib.suppress(ZeroDivisionError):
+            async with database.transaction() as connection:
+                await connection.run("INSERT INTO things VALUES (3)")
+                raise ZeroDivisionError
+        await database.run("INSERT INTO things VALUES (4)")
+
+    with_database(database_url, work, max_size=1)
+    assert run_sql(database_url, "SELECT n FROM things ORDER BY n") == [(2,), (4,)]
 
 
 def test_who_stops_waiting_leaves_no_slot_behind(postgres: PostgresServer) -> None:

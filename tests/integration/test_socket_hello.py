@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from idling_ws.delivery.joining import PAGE
 from tests.support.bystander import Bystander
 from tests.support.instances import Instance
 from tests.support.raw_socket import TEXT, frame_bytes
@@ -113,6 +114,20 @@ async def test_a_cursor_from_before_the_retention_has_expired(pair: Pair, pair_u
     for seq, reason in ((0, "expired"), (1, "expired"), (2, "expired"), (3, None), (6, None)):
         async with await connect(pair[0].url, login.token, f"{epoch}.{seq}.{shared}") as device:
             assert (device.welcome["resumed"], device.welcome.get("reason")) == (reason is None, reason)
+
+
+async def test_a_history_with_a_hole_has_expired_however_long_it_is(pair: Pair, pair_url: str) -> None:
+    """An entry that went early, with more behind it than one page: what is left is not passed off as all."""
+    login = await sign_in(pair[0].url)
+    add_entries(pair_url, login.user_id, PAGE + 50)
+    head = (await call(pair[0].url, "GET", "/api/snapshot", token=login.token)).json["cursor"]
+    epoch, _, shared = head.split(".")
+    run_sql(pair_url, "DELETE FROM entries WHERE user_id = %s AND seq = 3", login.user_id)
+    async with await connect(pair[0].url, login.token, f"{epoch}.0.{shared}") as device:
+        assert (device.welcome["resumed"], device.welcome["reason"]) == (False, "expired")
+    async with await connect(pair[0].url, login.token, f"{epoch}.3.{shared}") as device:
+        await device.reach(head)
+        assert [entry["seq"] for entry in device.entries] == list(range(4, PAGE + 51))
 
 
 async def test_a_cursor_too_far_behind_gets_a_fresh_state(pair: Pair, pair_url: str) -> None:

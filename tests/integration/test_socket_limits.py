@@ -231,6 +231,9 @@ async def test_sockets_stay_while_the_database_does_not_answer(tight: Instance, 
             answer = await device.verdict(device.ask("profile.update", {"bio": "not now"}, mid="m1"))
             assert is_error(answer["error"], "unavailable")
             assert answer["error"]["retryable"] is True
+            # What cannot be read again now is no reason to hear nothing from then on.
+            device.send({"type": "resume", "cursor": device.cursor})
+            assert is_error((await device.expect("error"))["error"], "unavailable")
             newcomer = await upgrade(tight.url)
             newcomer.send({"type": "hello", "client": {}, "token": guest.token})
             bye = await newcomer.expect("bye")

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseCursor } from '../../static/js/client/cursor.js';
 import { stepsOfBeginning } from '../../static/js/client/journey.js';
+import { catchUp } from '../../static/js/client/mirror.js';
 import { Replica } from '../../static/js/client/replica.js';
 
 const AT = Date.parse('2026-03-01T12:00:00Z');
@@ -120,6 +121,46 @@ test('after a reload what was sent is in doubt, and a name that is known still i
   assert.deepEqual(replica.changes.map(({ delivery }) => delivery), ['confirmed', 'in_doubt']);
   assert.equal(replica.nameOf('new.m1'), 's1');
   assert.equal(replica.view.session.id, 's1');
+});
+
+const saved = (facts) => ({ args: {}, created_at: AT, attempts: 1, phase: 'OptimisticUpdate', delivery: 'sent', ...facts });
+
+test('what another tab left is taken over: what it saved, and what only we know', () => {
+  const replica = aReplica([rename('m1', 'Mine'), rename('m3', 'Also mine')]);
+  const ended = saved({ ...rename('m3', 'Also mine'), delivery: 'rolled_back', phase: 'RolledBack', error: { code: 'name_taken' } });
+  replica.takeOver({ cursor: 'e.7.0', state: { profile: { id: 42, name: 'Newer', version: 2 } }, changes: [saved(rename('m2', 'Theirs')), ended] });
+  assert.equal(replica.cursor.user, 7);
+  assert.equal(replica.base.profile.name, 'Newer');
+  assert.deepEqual(replica.changes.map(({ mid, delivery }) => [mid, delivery]), [['m1', 'queued'], ['m2', 'in_doubt'], ['m3', 'rolled_back']]);
+});
+
+test('what another tab saved is not gone back to where we are further', () => {
+  const replica = aReplica();
+  replica.takeOver({ cursor: 'e.4.0', state: { profile: { id: 42, name: 'Older', version: 1 } }, changes: [] });
+  assert.equal(replica.cursor.user, 5);
+  assert.equal(replica.base.profile.name, 'Ada');
+  replica.takeOver({ cursor: 'f.1.0', state: { profile: { id: 42, name: 'Another life', version: 1 } }, changes: [] });
+  assert.deepEqual(replica.cursor, { epoch: 'f', user: 1, all: 0 });
+});
+
+test('a second verdict neither fails what hangs on the first nor renames anything', () => {
+  const replica = aReplica([{ mid: 'm1', name: 'session.start', args: { activity: 'x' } }]);
+  replica.settle({ mid: 'm1', status: 'confirmed', seq: 7, result: { session: { id: 's1' } } });
+  add(replica, { mid: 'm2', name: 'session.update', args: { id: 'new.m1', activity: 'y' }, needs: { mid: 'm1', arg: 'id' } });
+  replica.settle({ mid: 'm1', status: 'rolled_back', error: { code: 'conflict' } });
+  replica.settle({ mid: 'm1', status: 'confirmed', seq: 7, result: { session: { id: 's2' } } });
+  assert.deepEqual(replica.changes.map(({ mid, delivery }) => [mid, delivery]), [['m1', 'confirmed'], ['m2', 'queued']]);
+  assert.equal(replica.nameOf('new.m1'), 's1');
+});
+
+test('a tab that catches up says what nobody has heard from it, and of that alone that it is still to be done', () => {
+  const replica = aReplica(['m1', 'm2', 'm3'].map((mid) => rename(mid, mid)));
+  replica.signal('m2', 'send', { attempts: 1 });
+  const over = saved({ ...rename('m3', 'm3'), delivery: 'confirmed', phase: 'Confirmed', seq: 6 });
+  const { ended, unheard } = catchUp(replica, { cursor: 'e.6.0', state: {}, changes: [saved(rename('m4', 'm4'))], ended: [over] });
+  assert.deepEqual(unheard.map(({ mid }) => mid), ['m1']);
+  assert.deepEqual(ended, [over]);
+  assert.deepEqual(replica.changes.map(({ mid }) => mid), ['m1', 'm4']);
 });
 
 test('the view is the same object as long as nothing changes', () => {

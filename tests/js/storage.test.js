@@ -52,6 +52,68 @@ test('a full storage is told once, and what it refused goes along as soon as the
   assert.deepEqual((await storage.load('1')).changes.map(({ mid }) => mid), ['m1', 'm2']);
 });
 
+test('one thing is written after the other, and the later one counts whatever was refused meanwhile', async () => {
+  const storage = new MemoryStorage();
+  const commit = storage.commit.bind(storage);
+  const steps = [];
+  let refuses = false;
+  storage.commit = async (account, saving) => {
+    steps.push('begins');
+    await new Promise((resolve) => setImmediate(resolve));
+    steps.push('ends');
+    if (refuses) throw new DOMException('full', 'QuotaExceededError');
+    await commit(account, saving);
+  };
+  const clock = new FakeClock();
+  const journal = new Journal(storage, '1', clock, () => undefined);
+  void journal.note({ put: [change('m1')] });
+  await journal.note({ put: [{ ...change('m1'), attempts: 1 }] });
+  assert.deepEqual(steps, ['begins', 'ends', 'begins', 'ends']);
+  refuses = true;
+  const refused = journal.note({ put: [{ ...change('m1'), attempts: 2 }, change('m2')], base: { cursor: 'e.9.0', state: {}, replace: true } });
+  await new Promise((resolve) => queueMicrotask(resolve));
+  const later = journal.note({ base: { cursor: 'e.10.0', state: { later: 1 } } });
+  await Promise.all([refused, later]);
+  refuses = false;
+  await journal.note({ put: [{ ...change('m1'), attempts: 3 }], remove: ['m2'] });
+  const { changes, cursor, state } = await storage.load('1');
+  assert.deepEqual(changes.map(({ mid, attempts }) => [mid, attempts]), [['m1', 3]]);
+  assert.deepEqual([cursor, state], ['e.10.0', { later: 1 }]);
+});
+
+test('what was refused is merged as it would have been written: the latest word on each change', async () => {
+  const storage = new CountingStorage();
+  const journal = new Journal(storage, '1', new FakeClock(), () => undefined);
+  await journal.note({ put: [change('m1'), change('m2')] });
+  storage.isFull = true;
+  await journal.note({ remove: ['m1'], put: [change('m3')] });
+  await journal.note({ put: [change('m1')], remove: ['m3'] });
+  storage.isFull = false;
+  await journal.note({ put: [change('m4')] });
+  assert.deepEqual((await storage.load('1')).changes.map(({ mid }) => mid).sort(), ['m1', 'm2', 'm4']);
+});
+
+test('a fresh state that could not be written is still one once it is, and what was dropped never is', async () => {
+  const storage = new CountingStorage();
+  const written = [];
+  const commit = storage.commit.bind(storage);
+  storage.commit = async (account, saving) => (await commit(account, saving), written.push(saving));
+  const clock = new FakeClock();
+  const journal = new Journal(storage, '1', clock, () => undefined);
+  storage.isFull = true;
+  void journal.note({ base: { cursor: 'f.1.0', state: {}, replace: true } });
+  await journal.flush();
+  storage.isFull = false;
+  void journal.note({ base: { cursor: 'f.2.0', state: {}, replace: false } });
+  await journal.flush();
+  assert.deepEqual(written.map(({ base }) => [base.cursor, base.replace]), [['f.2.0', true]]);
+  void journal.note({ base: { cursor: 'f.3.0', state: {}, replace: false } });
+  journal.drop();
+  await clock.advance(60_000);
+  await journal.flush();
+  assert.equal(written.length, 1);
+});
+
 test('a full storage stops nobody: what is done shows, goes out and is confirmed', async () => {
   const storage = new CountingStorage();
   const { device, world, clock } = aDevice({}, storage);

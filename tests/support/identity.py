@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import pytest
+
+from idling_ws.domain.errors import AuthError
 from idling_ws.identity.guests import Guests
 from idling_ws.identity.keys import KeyRing
 from idling_ws.identity.logins import Logins
@@ -48,3 +51,10 @@ async def open_parts(url: str, clock: MovableClock | None = None) -> AsyncIterat
         yield parts
     finally:
         await database.close()
+
+
+def code_of(check: Callable[[], object]) -> str:
+    """Return the code of the ``AuthError`` that ``check`` raises."""
+    with pytest.raises(AuthError) as caught:
+        check()
+    return caught.value.code

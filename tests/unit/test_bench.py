@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from array import array
 from html.parser import HTMLParser
 from typing import Any, cast
 
@@ -10,7 +12,8 @@ import orjson
 import pytest
 
 from idling_ws.wire.websocket import PING, frame, text_frame
-from scripts.benchmark.announcer import Poster, Publisher
+from scripts.benchmark.announcer import Poster, Publisher, drawn_evenly
+from scripts.benchmark.bare import NUMBER, BareDevice
 from scripts.benchmark.device import Device, PlainDevice, SilentDevice, SocketIoDevice
 from scripts.benchmark.page import page_of
 from scripts.benchmark.peers.catalogue import PEERS, channels_group, node_socketio, python_socketio
@@ -60,6 +63,25 @@ def test_socket_io_is_spoken() -> None:
     device.data_received(OPEN + b"".join(map(text_frame, told)))
     assert (device.frames, device.last) == (2, b'42["entry",{}]')
     assert wire.written == b"\x81\x82\0\0\0\x0040" + b"\x81\x81\0\0\0\x003"
+
+
+@pytest.mark.parametrize("step", [1, 7, 10_000])
+async def test_a_bare_device_has_a_number_and_counts_by_size(step: int) -> None:
+    """However the bytes are cut."""
+    told: list[int] = []
+    device = BareDevice(300)
+    device.on_frames = told.append
+    connected(device)
+    data = array(NUMBER, [70_000]).tobytes() + b"x" * 300 * 5 + b"x" * 299
+    for start in range(0, len(data), step):
+        device.data_received(data[start : start + step])
+    assert (await device.number, sum(told)) == (70_000, 5)
+
+
+def test_nobody_is_drawn_twice_before_all_had_a_turn() -> None:
+    drawn = drawn_evenly(random.Random(1), range(10), 35)
+    rounds = [drawn[start : start + 10] for start in range(0, 35, 10)]
+    assert [len(set(each)) for each in rounds] == [10, 10, 10, 5]
 
 
 def test_an_open_line_is_a_welcome_where_nothing_is_said() -> None:

@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from idling_ws.delivery import hub as hub_module
 from idling_ws.delivery.hearing import hearing
 from idling_ws.delivery.hub import Hub
 from idling_ws.delivery.parcel import Parcel
@@ -19,6 +21,7 @@ from idling_ws.store.log import LoggedEntry, StreamLog, Tails
 from idling_ws.store.redis import Keys
 from idling_ws.wire.closing import Close
 
+PATIENCE_S = 45.0
 USER = 7
 STREAMS = (USER, ALL)
 
@@ -28,6 +31,7 @@ class Truth:
 
     def __init__(self) -> None:
         self.heads = dict.fromkeys(STREAMS, 0)
+        self.forgotten = 0
         self.turns = 0
         self.failures = 0
 
@@ -37,7 +41,9 @@ class Truth:
 
     def read(self, stream: int, seq: int, limit: int) -> list[LoggedEntry]:
         return [
-            LoggedEntry(n, f"{stream}:{n}".encode()) for n in range(seq + 1, min(self.heads[stream], seq + limit) + 1)
+            LoggedEntry(n, f"{stream}:{n}".encode())
+            for n in range(seq + 1, min(self.heads[stream], seq + limit) + 1)
+            if n > self.forgotten
         ]
 
     async def after(self, stream: int, seq: int, limit: int = 3) -> list[LoggedEntry]:
@@ -255,6 +261,55 @@ async def test_what_cannot_be_had_ends_its_devices_and_the_next_one_starts_clean
     world.deliver(0)
     await world.settle()
     world.check()
+
+
+async def test_a_gap_whose_beginning_has_gone_ends_its_devices() -> None:
+    """What is left of it does not join on: it is neither handed out nor read for ever."""
+    world = World()
+    world.attach(0)
+    world.read_history(0)
+    world.admit(0)
+    for _ in range(3):
+        world.commit(0)
+    world.truth.forgotten, world.truth.turns = 1, 1
+    world.hub.notice_head(USER, 3)
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*world.hub._tasks)
+    assert world.live[0].failed is Close.POSITION_LOST
+    assert world.live[0].handed[USER] == []
+
+
+async def test_a_device_for_which_too_much_waits_while_it_reads_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came until then is all that is held for it."""
+    monkeypatch.setattr(hub_module, "MAX_BACKLOG", 2)
+    world = World()
+    world.attach(0)
+    world.attach(0)
+    world.read_history(0)
+    world.admit(0)
+    [reading] = world.joining
+    for n in range(3):
+        assert reading.failed is None
+        world.commit(n)
+        world.deliver(n)
+    assert reading.failed is Close.SLOW_CONSUMER
+    assert reading.backlog is not None
+    assert len(reading.backlog) == 2
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+async def test_a_device_that_lacks_an_entry_is_ended_and_not_handed_the_next(stream: int) -> None:
+    """However it came to be behind its channel: it comes back by its cursor, instead of waiting for ever."""
+    world = World()
+    world.attach(0)
+    world.read_history(0)
+    world.admit(0)
+    [device] = world.live
+    device.user_seq = device.all_seq = -1
+    world.commit(STREAMS.index(stream))
+    world.deliver(0)
+    assert device.failed is Close.POSITION_LOST
+    assert device.handed[stream] == []
 
 
 def test_what_redis_says_reaches_the_hub() -> None:

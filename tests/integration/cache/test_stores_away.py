@@ -7,10 +7,19 @@ from typing import Any
 
 import pytest
 
+from idling_ws.delivery.fanout import Fanout
+from idling_ws.delivery.hub import Hub
+from idling_ws.delivery.publisher import Publisher
+from idling_ws.delivery.sweeper import Sweeper
 from idling_ws.domain.caching import CacheKey
+from idling_ws.domain.clock import SystemClock
 from idling_ws.domain.errors import UnavailableError
+from idling_ws.store.log import StreamLog, Tails
+from idling_ws.store.outbox import Outbox
+from idling_ws.store.postgres import Database
 from tests.support.caches import PROFILE, SHARED, CacheOfOne, Table, running_caches
 from tests.support.clocks import MovableClock
+from tests.support.rows import run_sql
 from tests.support.servers import RedisServer
 
 # Longer than a busy machine lets a Redis that is there take.
@@ -112,6 +121,27 @@ async def test_what_redis_holds_is_json(pair: list[CacheOfOne]) -> None:
     await pair[0].read(PROFILE, Table(value={"name": "é"}))
     held: Any = await pair[0].redis.get(pair[0].keys.cached(PROFILE))
     assert held.partition(b"\n")[2] == '{"name":"é"}'.encode()
+
+
+async def test_what_a_sweep_finds_counts_before_redis_hears_of_it(
+    pair: list[CacheOfOne], database: Database, migrated_url: str
+) -> None:
+    """Whoever read a change past a Redis that was away does not read older data once it is back."""
+    one, table = pair[0], Table()
+    await one.read(PROFILE, table)
+    one.line = None
+    run_sql(
+        migrated_url,
+        "INSERT INTO outbox (user_id, seq, at) VALUES (7, %s, now() - interval '1 s')",
+        table.write("second"),
+    )
+    assert await one.value(PROFILE, table) == "second"
+    fanout, tails = Fanout("redis://nowhere", one.keys, "one", SystemClock()), Tails(one.redis, one.keys, SystemClock())
+    outbox = Outbox(database)
+    publisher = Publisher(fanout, tails, one.keys, outbox, one.drops)
+    await Sweeper(outbox, Hub(StreamLog(database), tails), publisher, fanout, one.drops).sweep()
+    one.line = 0
+    assert await one.value(PROFILE, table) == "second"
 
 
 # -- the database is away ------------------------------------------------------------
