@@ -29,6 +29,9 @@ def of_redis(said: RedisFacts, part: str = "redis", oldest: int = OLDEST_REDIS) 
         if oldest == OLDEST_CLUSTER:
             cure = "Let this user publish and subscribe (`+spublish +ssubscribe`, channels `idling:*`)."
         yield Finding(FAIL, part, "what is published does not come back", cure)
+    if said.refuses:
+        cure = "Lead to a primary, let this user write (`+@write`, keys `*idling:*`), and let it make room."
+        yield Finding(FAIL, part, f"it keeps nothing: {said.refuses}", cure)
     if said.max_memory and said.policy == "noeviction":
         cure = "Set maxmemory-policy to allkeys-lru: nothing in it is the only copy."
         yield Finding(WARN, part, "it refuses to write once it is full", cure)

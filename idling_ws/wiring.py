@@ -53,7 +53,7 @@ def build_health(
     """Return what looks at the parts of this instance, and show it on ``/metrics``."""
     health = Health(
         clock,
-        database_answers=lambda: sweeper.database_answers,
+        database_takes_changes=lambda: sweeper.database_takes_changes,
         redis_is_heard=lambda: fanout.healthy,
         replicas_are_well=lambda: replicas.worst() == "ok",
         disk=DiskWatch(_folders(settings), settings.watch.disk_free_bytes),

@@ -14,6 +14,7 @@ from idling_ws.delivery.fanout import Fanout
 from idling_ws.domain.errors import UnavailableError
 from idling_ws.store.redis import Keys
 from idling_ws.tasks import Tasks
+from idling_ws.wire.cursor import Cursor
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +42,12 @@ class Acknowledged:
         """Stop writing."""
         await self._tasks.stop()
 
-    def saw(self, user_id: int, seq: int) -> None:
-        """Note that a device of this user has applied everything up to ``seq``."""
+    def saw(self, user_id: int, cursor: Cursor) -> None:
+        """Note that a device of this user has applied everything up to ``cursor``; one of another life says nothing."""
+        if cursor.epoch == self._keys.epoch:
+            self._note(user_id, cursor.user_seq)
+
+    def _note(self, user_id: int, seq: int) -> None:
         if seq > self._newest.get(user_id, -1):
             self._newest[user_id] = seq
 
@@ -84,6 +89,6 @@ class Acknowledged:
             except UnavailableError:
                 log.debug("acknowledgements are not written")
                 for user_id, seq in newest.items():
-                    self.saw(user_id, seq)
+                    self._note(user_id, seq)
             except Exception:
                 log.exception("acknowledgements could not be written")

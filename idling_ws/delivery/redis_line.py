@@ -32,6 +32,8 @@ class RedisLine(asyncio.Protocol):
         self._replies: deque[tuple[asyncio.Future[list[Any]], int]] = deque()
         self._partial: list[Any] = []
         self._transport: asyncio.Transport | None = None
+        self.refusal = ""
+        """What Redis said for which the line was given up, where it said anything."""
 
     @classmethod
     async def connect(
@@ -126,6 +128,7 @@ class RedisLine(asyncio.Protocol):
 
     def _reply(self, item: Any) -> None:
         if not self._replies:
+            self.refusal = str(item) if isinstance(item, Exception) else ""
             self.close()  # an answer nobody asked for: the line cannot be trusted any more
             return
         self._partial.append(item)

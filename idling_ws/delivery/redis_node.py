@@ -33,6 +33,8 @@ SUBSCRIBE_CHUNK = 1000
 # Between tries to connect. The longest is short enough to be back within a second or two.
 FIRST_DELAY_S = 0.05
 LONGEST_DELAY_S = 1.0
+# Reasons that are logged while it is not heard, each of them once.
+MOST_REASONS = 5
 
 _MESSAGE = frozenset({b"message", b"smessage"})
 _SUBSCRIBED = frozenset({b"subscribe", b"ssubscribe"})
@@ -71,6 +73,7 @@ class RedisNode:
         self._tasks = Tasks()
         self._lost = asyncio.Event()
         self._delay_s = FIRST_DELAY_S
+        self._reasons: set[str] = set()
         self.healthy = False
         self.reconnects = 0
         self.on_messages: Callable[[list[tuple[bytes, bytes]]], None] = lambda messages: None
@@ -262,6 +265,8 @@ class RedisNode:
             if self.healthy:
                 log.warning("Redis is not heard at %s", self._place)
                 self.healthy = False
+            if self._listener is not None and self._listener.refusal:
+                self._note_reason(self._listener.refusal)
             self.on_lost()
             # The first try after a time that went well is free; one line that keeps breaking is not.
             await asyncio.sleep(random.uniform(self._delay_s / 2, self._delay_s))  # noqa: S311 -- spreads load
@@ -270,7 +275,12 @@ class RedisNode:
                 await self._open_lines()
                 self.reconnects += 1
             except OSError as exc:
-                log.debug("no line to Redis at %s: %s", self._place, exc)
+                self._note_reason(str(exc) or type(exc).__name__)
+
+    def _note_reason(self, reason: str) -> None:
+        if reason not in self._reasons and len(self._reasons) < MOST_REASONS:
+            self._reasons.add(reason)
+            log.warning("no line to Redis at %s: %s", self._place, reason)
 
     async def _sing(self) -> None:
         while True:
@@ -298,5 +308,6 @@ class RedisNode:
         if not self.healthy and all(confirmed is None for confirmed in self._wanted.values()):
             self.healthy = True
             self._delay_s = 0.0
+            self._reasons.clear()
             log.info("Redis is heard at %s", self._place)
             self.on_restored()

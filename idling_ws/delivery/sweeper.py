@@ -44,6 +44,8 @@ class Sweeper:
         self.swept = 0
         self.database_answers = True
         """As of the last sweep: what is known without asking."""
+        self.database_takes_changes = True
+        """Likewise. A standby answers and takes none, nor does a primary without room."""
 
     def start(self) -> None:
         """Start sweeping."""
@@ -74,9 +76,9 @@ class Sweeper:
     async def sweep(self) -> None:
         """Look once. Raises ``UnavailableError``."""
         try:
-            found = await self._outbox.left_behind(OLDER_THAN_S, LIMIT)
+            found, self.database_takes_changes = await self._outbox.left_behind(OLDER_THAN_S, LIMIT)
         except UnavailableError:
-            self.database_answers = False
+            self.database_answers = self.database_takes_changes = False
             raise
         self.database_answers = True
         if self._must_compare or len(found) == LIMIT:

@@ -61,7 +61,7 @@ CODES: dict[str, Fault] = {
     "rate_limited": Fault("rate_limit", "warning", True, 429, "That was too fast. Wait a moment."),
     "too_many_pending": Fault("rate_limit", "warning", True, 429, "Too many changes are waiting already."),
     # database, system, network
-    "unavailable": Fault("database", "error", True, 503, "That is not possible just now. Nothing was changed."),
+    "unavailable": Fault("database", "error", True, 503, "That is not possible just now. Ask again in a moment."),
     "timeout": Fault("network", "error", True, 504, "That took too long. Ask again."),
     "provider_unavailable": Fault("network", "error", True, 502, "The sign-in service does not answer."),
     "provider_wrong": Fault("network", "error", False, 502, "The sign-in service gave no usable answer."),
@@ -100,6 +100,8 @@ class IdlingError(Exception):
     """
 
     default_code: ClassVar[str] = "internal"
+    is_a_fault: ClassVar[bool] = True
+    """Whether operators count it by its code; what comes of mere numbers of people is none of ours."""
 
     def __init__(
         self,
@@ -169,6 +171,12 @@ class UnavailableError(IdlingError):
     """A store did not answer in time. No ``mid`` was consumed: ask again."""
 
     default_code = "unavailable"
+
+
+class TooManyError(UnavailableError):
+    """More come than can be taken just now. They come again at their own times, and nothing is out of order."""
+
+    is_a_fault = False
 
 
 class RateLimitError(IdlingError):

@@ -34,9 +34,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         DATABASE_AWAY: Kind(
             "error",
-            "The database does not answer",
+            "The database does not answer, or takes no changes",
             "Changes were not possible; devices keep them and send them again. See DatabaseAway in docs/operations.md.",
-            "The database answers again",
+            "The database takes changes again",
         ),
         CANARY_DEAF: Kind(
             "warning",

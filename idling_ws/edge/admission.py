@@ -24,7 +24,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 from idling_ws.domain.clock import Clock
-from idling_ws.domain.errors import UnavailableError
+from idling_ws.domain.errors import TooManyError, UnavailableError
 
 LOOK_EVERY_S = 0.25
 # The loop is late once it was at every one of so many looks: a hiccup is no reason to turn anybody away.
@@ -132,11 +132,11 @@ class Admission:
         """Let a read go on. Raises ``UnavailableError`` with when to try again."""
         if self.is_late:
             self.put_off += 1
-            raise UnavailableError(message="Too much is going on just now. Ask again.", retry_after_ms=self.retry_ms())
+            raise TooManyError(message="Too much is going on just now. Ask again.", retry_after_ms=self.retry_ms())
 
-    def _refusal(self) -> UnavailableError:
+    def _refusal(self) -> TooManyError:
         self.refused += 1
-        return UnavailableError(message="Too many are coming in just now. Try again.", retry_after_ms=self.retry_ms())
+        return TooManyError(message="Too many are coming in just now. Try again.", retry_after_ms=self.retry_ms())
 
     def retry_ms(self) -> int:
         """Return when somebody who was sent away may come again: not together with the others."""

@@ -71,7 +71,7 @@ class Arriving:
             self._parts.metrics.failed(exc.code, WS)
             socket.fail(_closing(exc))
         except UnavailableError as exc:
-            self._parts.metrics.failed(exc.code, WS)
+            self._parts.metrics.failed(exc.code, WS, is_a_fault=exc.is_a_fault)
             socket.send_away()
         except Exception:
             log.exception("a socket could not join")

@@ -169,12 +169,13 @@ async def _poll(request: web.Request, identity: Identity, until: float) -> web.R
     cursor = request.query.get("cursor")
     if cursor is None:
         raise InvalidError(fields={"cursor": ["Missing: take one from /api/snapshot."]})
-    # Whoever asks for what comes behind it has what is before it.
-    request.app[PARTS].acknowledged.saw(identity.user_id, parse_cursor(cursor).user_seq)
+    asked = parse_cursor(cursor)
     async with _joined(request, identity, cursor, until) as (listener, joined):
         if not joined.resumed:
             return problem(InvalidError("cursor_void"), request[TRACE_ID], reason=joined.reason, state="/api/snapshot")
         parts.presence.saw(identity.user_id)
+        # Whoever asks for what comes behind it has what is before it.
+        parts.acknowledged.saw(identity.user_id, asked)
         if joined.is_complete:
             _go_live(parts, listener, joined)
             if not joined.missed and not listener.parcels:

@@ -38,7 +38,7 @@ class Figures:
             "started_at": self._started_at,
             "status": self._status(),
             "parts": {
-                "postgres": "ok" if parts.database_answers() else "down",
+                "postgres": self._postgres(),
                 "redis": parts.fanout.lines,
                 "canary": "ok" if parts.fanout.healthy else "deaf",
                 **parts.replicas.parts(),
@@ -59,7 +59,16 @@ class Figures:
             return "draining"
         if not parts.database_answers():
             return "unready"
-        return "ready" if parts.fanout.connected and parts.fanout.healthy else "degraded"
+        well = parts.fanout.connected and parts.fanout.healthy and parts.health.database_takes_changes()
+        return "ready" if well else "degraded"
+
+    def _postgres(self) -> str:
+        parts = self._parts
+        if not parts.database_answers():
+            return "down"
+        if parts.health.database_takes_changes():
+            return "ok"
+        return "full" if parts.database.is_full else "read only"
 
 
 def open_roster(roster: Roster, parts: Parts, sockets: Sockets) -> None:

@@ -31,7 +31,7 @@ async def readyz(request: web.Request) -> web.Response:
     }
     if parts.draining:
         states["instance"] = "draining"
-    unready = states["postgres"] != "ok" or parts.draining
+    unready = states["postgres"] == "down" or parts.draining
     status = "unready" if unready else "ready" if set(states.values()) == {"ok"} else "degraded"
     return json_response(
         {"status": status, "parts": states, "instance": parts.instance}, status=503 if unready else 200
@@ -41,10 +41,9 @@ async def readyz(request: web.Request) -> web.Response:
 async def _check_postgres(parts: Parts) -> str:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
-            await parts.database.run("SELECT 1")
+            return await parts.database.state()
     except (UnavailableError, TimeoutError):
         return "down"
-    return "ok"
 
 
 async def metrics(request: web.Request) -> web.Response:

@@ -100,7 +100,7 @@ async def _answer(request: web.Request, handler: Handler, trace_id: str) -> web.
     try:
         return await handler(request)
     except IdlingError as exc:
-        metrics.failed(exc.code, route_of(request))
+        metrics.failed(exc.code, route_of(request), is_a_fault=exc.is_a_fault)
         return problem(exc, trace_id)
     except web.HTTPException as exc:
         if exc.status < 400:

@@ -148,11 +148,11 @@ async def _change_session(request: web.Request, name: str) -> web.Response:
     if "id" not in args:
         parts = request.app[PARTS]
         identity = await identify(request)
-        # The latest, not the active: a repeat after the end must find the same session.
-        latest, _ = await parts.sessions.history(identity.user_id, None, 1)
-        if not latest:
+        # The latest, not the active, and of a repeat the latest of then: it must find the same session.
+        meant = await parts.sessions.meant(identity.user_id, idempotency_key(request))
+        if meant is None:
             raise RejectedError("session_not_found", current={"session": None})
-        args = {**args, "id": latest[0].id}
+        args = {**args, "id": meant}
     result, cursor, _ = await change(request, name, args, version=if_version(request))
     return _session_answer(request, result, cursor)
 

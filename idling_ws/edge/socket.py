@@ -297,7 +297,7 @@ class DeviceSocket:
     def _on_ack(self, message: JsonObject) -> None:
         cursor = parse_cursor(message.get("cursor"))
         self.acked = str(cursor)
-        self._sockets.acked(self, cursor.user_seq)
+        self._sockets.acked(self, cursor)
 
     def _on_subscribe(self, message: JsonObject) -> None:
         assert self._asking is not None  # noqa: S101 -- set before the state became LIVE

@@ -15,6 +15,7 @@ from idling_ws.edge.admission import Admission, comeback_ms
 from idling_ws.edge.parts import Parts
 from idling_ws.tasks import Tasks
 from idling_ws.wire.closing import Close
+from idling_ws.wire.cursor import Cursor
 
 if TYPE_CHECKING:
     from idling_ws.edge.socket import DeviceSocket
@@ -145,10 +146,10 @@ class Sockets:
             for device in list(devices):
                 device.tell(topic, notice)
 
-    def acked(self, socket: DeviceSocket, seq: int) -> None:
-        """Note that a device has applied what it was sent, up to ``seq`` of its user's stream."""
+    def acked(self, socket: DeviceSocket, cursor: Cursor) -> None:
+        """Note that a device has applied what it was sent, up to ``cursor``."""
         self._parts.presence.saw(socket.user_id)
-        self._parts.acknowledged.saw(socket.user_id, seq)
+        self._parts.acknowledged.saw(socket.user_id, cursor)
 
     async def drain(self, timeout_s: float) -> None:
         """Tell every socket to go elsewhere, a batch at a time, and wait until they have gone.

@@ -37,14 +37,14 @@ class ErrorCounts:
         # Whole seconds and how many grave ones there were in each: a minute of them at most.
         self._grave: deque[tuple[int, int]] = deque(maxlen=WINDOW_S + 1)
 
-    def add(self, code: str, route: str, count: int = 1) -> None:
-        """Count an error."""
+    def add(self, code: str, route: str, count: int = 1, *, is_a_fault: bool = True) -> None:
+        """Count an error; what is no fault, whatever its code says, is not grave."""
         key = (code, route)
         if key not in self._counts and len(self._counts) >= MAX_COUNTS:
             key = (code, OTHER)
         self._counts[key] = self._counts.get(key, 0) + count
         # What browsers report anybody can make up: nobody is woken by it.
-        if route != BROWSER and is_grave(code):
+        if is_a_fault and route != BROWSER and is_grave(code):
             second = int(self._clock.monotonic())
             if self._grave and self._grave[-1][0] == second:
                 self._grave[-1] = (second, self._grave[-1][1] + count)

@@ -151,10 +151,13 @@ class Metrics:
         """Count what became of one post to the operators' webhook. Outcomes are a small closed set."""
         self._posts.labels(outcome).inc()
 
-    def failed(self, code: str, route: str) -> None:
-        """Count one error that was answered, or that ended a job. Codes and routes are closed sets."""
+    def failed(self, code: str, route: str, *, is_a_fault: bool = True) -> None:
+        """Count one error that was answered, or that ended a job. Codes and routes are closed sets.
+
+        Operators are not told of what is no fault, whatever its code: of who is asked to come again later.
+        """
         self._errors.labels(code).inc()
-        self.error_counts.add(code, route)
+        self.error_counts.add(code, route, is_a_fault=is_a_fault)
 
     def cache_read(self, data: str, outcome: str, layer: str) -> None:
         """Count one read through the cache. All three come from small closed sets."""

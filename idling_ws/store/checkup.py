@@ -52,6 +52,8 @@ class RedisFacts:
     version: str
     echo_ms: float | None
     """How long a published message took to come back; None when it did not."""
+    refuses: str
+    """Why it takes nothing to keep; empty when it does."""
     max_memory: int
     policy: str
 
@@ -197,6 +199,7 @@ async def ask_redis(url: str, *, channel: bytes | None = None) -> RedisFacts:
             answer_ms=answer_ms,
             version=str(info.get("redis_version", "")),
             echo_ms=await (_echo_ms(redis, _channel()) if channel is None else _sharded_echo_ms(redis, channel)),
+            refuses=await _refuses(redis, _channel() if channel is None else channel),
             max_memory=int(limits.get("maxmemory", 0)),
             policy=str(limits.get("maxmemory-policy", "")),
         )
@@ -210,6 +213,15 @@ async def _allowed(asked: Awaitable[Mapping[Any, Any]]) -> Mapping[Any, Any]:
         return await asked
     except Failures:
         return {}
+
+
+async def _refuses(redis: Any, key: bytes) -> str:
+    """Have it keep something for a moment, and return why it would not. ``key``: one that this node owns."""
+    try:
+        await redis.execute_command("SET", key, "", "PX", 1)
+    except Failures as exc:
+        return str(exc)
+    return ""
 
 
 def _channel() -> bytes:

@@ -32,11 +32,13 @@ class Outbox:
             (list(marks), list(marks.values())),
         )
 
-    async def left_behind(self, older_than_s: float, limit: int) -> list[tuple[int, int]]:
-        """Return ``(user_id, seq)`` of rows older than that, the newest first."""
+    async def left_behind(self, older_than_s: float, limit: int) -> tuple[list[tuple[int, int]], bool]:
+        """Return ``(user_id, seq)`` of rows older than that, the newest first, and whether changes are taken."""
         rows = await self._database.run(
-            "SELECT user_id, seq FROM outbox WHERE at < clock_timestamp() - make_interval(secs => %s) "
-            "ORDER BY at DESC LIMIT %s",
+            "SELECT o.user_id, o.seq, current_setting('transaction_read_only') = 'off' FROM (VALUES (1)) AS one (n) "
+            "LEFT JOIN (SELECT user_id, seq, at FROM outbox WHERE at < clock_timestamp() - make_interval(secs => %s) "
+            "ORDER BY at DESC LIMIT %s) o ON true ORDER BY o.at DESC",
             (older_than_s, limit),
         )
-        return [(row[0], row[1]) for row in rows]
+        takes_changes = rows[0][2] and not self._database.is_full
+        return [(row[0], row[1]) for row in rows if row[0] is not None], takes_changes

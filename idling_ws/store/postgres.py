@@ -13,7 +13,7 @@ connection is closed, never reused.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -29,6 +29,8 @@ Params = Sequence[Any]
 
 # A connection that nobody needed for so long is closed rather than used again.
 IDLE_CONNECTION_S = 600.0
+# So long a write that was refused for want of room says that the next one would be.
+FULL_FOR_S = 15.0
 
 
 class UniqueViolationError(Exception):
@@ -62,11 +64,12 @@ def _translated(exc: Exception) -> Exception:
 class Connection:
     """One checked-out connection: statements one after another, autocommit unless in BEGIN."""
 
-    __slots__ = ("_conn", "_cursor", "_released", "_until")
+    __slots__ = ("_conn", "_cursor", "_on_full", "_released", "_until")
 
-    def __init__(self, conn: Any, cursor: Any) -> None:
+    def __init__(self, conn: Any, cursor: Any, on_full: Callable[[], None]) -> None:
         self._conn = conn
         self._cursor = cursor
+        self._on_full = on_full
         self._released = False
         self._until: float | None = None
 
@@ -96,6 +99,8 @@ class Connection:
             meaning = _translated(exc)
             if isinstance(exc, psycopg2.InternalError):
                 self.discard()
+            if isinstance(exc, psycopg2.errors.DiskFull):
+                self._on_full()
             if meaning is exc:
                 raise
             raise meaning from exc
@@ -138,6 +143,7 @@ class Database:
         self._free: list[tuple[Any, Any]] = []
         self._used: set[Any] = set()
         self._is_open = False
+        self._full_at = float("-inf")
         self.waiting = 0
         self.waits = 0
         self.waited_s = 0.0
@@ -176,7 +182,7 @@ class Database:
                 raise
             raise meaning from exc
         self._used.add(conn)
-        return Connection(conn, cursor)
+        return Connection(conn, cursor, self._note_full)
 
     async def _wait_for_slot(self) -> None:
         """Take a slot when none is free, and count what that took."""
@@ -232,6 +238,19 @@ class Database:
         """Run one statement on a connection of its own and return its rows."""
         async with self.connection() as connection:
             return await connection.run(sql, params, timeout_s=timeout_s)
+
+    def _note_full(self) -> None:
+        self._full_at = asyncio.get_running_loop().time()
+
+    async def state(self) -> str:
+        """Ask how it is: ``ok``, ``read only`` or ``full``. Raises ``UnavailableError``."""
+        rows = await self.run("SELECT current_setting('transaction_read_only') = 'on'")
+        return "read only" if rows[0][0] else "full" if self.is_full else "ok"
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it refused a change a moment ago because it has no room."""
+        return asyncio.get_running_loop().time() - self._full_at < FULL_FOR_S
 
     @property
     def in_use(self) -> int:

@@ -106,6 +106,7 @@ class Keys:
     """The names of keys and channels of one epoch. ``{…}`` keeps a user's keys in one cluster slot."""
 
     def __init__(self, epoch: str) -> None:
+        self.epoch = epoch
         self.prefix = f"idling:{epoch}"
         self._user = f"{self.prefix}:{{%d}}".encode()
         self.lobby = f"{self.prefix}:lobby".encode()

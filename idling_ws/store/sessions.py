@@ -31,6 +31,16 @@ class SessionStore:
         )
         return Session.from_row(orjson.loads(rows[0][0])) if rows else None
 
+    async def meant(self, user_id: int, mid: str) -> str | None:
+        """Return the id of the latest session, or of the one that was the latest when ``mid`` took effect."""
+        rows = await self._database.run(
+            "SELECT id FROM sessions WHERE user_id = %s AND started_at <= "
+            "coalesce((SELECT e.at FROM entries e WHERE e.user_id = %s AND e.mid = %s), 'infinity') "
+            "ORDER BY started_at DESC, id DESC LIMIT 1",
+            (user_id, user_id, mid),
+        )
+        return str(rows[0][0]) if rows else None
+
     async def history(
         self, user_id: int, after: str | None, limit: int, *, at: Reader | None = None
     ) -> tuple[list[Session], str | None]:

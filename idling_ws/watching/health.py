@@ -72,7 +72,7 @@ class Health:
         self,
         clock: Clock,
         *,
-        database_answers: Callable[[], bool],
+        database_takes_changes: Callable[[], bool],
         redis_is_heard: Callable[[], bool],
         replicas_are_well: Callable[[], bool] = lambda: True,
         disk: DiskWatch,
@@ -81,7 +81,7 @@ class Health:
         max_errors: int,
     ) -> None:
         self._clock = clock
-        self._database_answers = database_answers
+        self.database_takes_changes = database_takes_changes
         self._redis_is_heard = redis_is_heard
         self._replicas_are_well = replicas_are_well
         self.disk = disk
@@ -125,8 +125,8 @@ class Health:
         """Take note of what is now, and tell whom it concerns."""
         self.clock_watch.look()
         now = self._clock.monotonic()
-        database_answers = self._database_answers()
-        self._note(DATABASE_AWAY, not database_answers, now)
+        takes_changes = self.database_takes_changes()
+        self._note(DATABASE_AWAY, not takes_changes, now)
         self._note(CANARY_DEAF, not self._redis_is_heard(), now)
         self._note(REPLICA_AWAY, not self._replicas_are_well(), now)
         self._note(DISK_FULL, self.disk.is_full, now)
@@ -134,7 +134,7 @@ class Health:
         # Errors that come of a database that is away are told as that.
         if self._lasts(DATABASE_AWAY):
             self._database_away_at = now
-        are_ours = database_answers and now - self._database_away_at > AFTERMATH_S
+        are_ours = takes_changes and now - self._database_away_at > AFTERMATH_S
         self._note(ERRORS_MANY, are_ours and self._errors() >= self._max_errors > 0, now)
         for fault in self._faults.values():
             self._settle(fault, now)

@@ -193,3 +193,19 @@ async def test_a_late_loop_puts_reads_off_and_newcomers_but_no_change(strict: In
             assert (await call(strict.url, "GET", "/healthz")).status == 200
         await until_answered(strict, "/api/lobby", 200, login)
     assert await metric(strict.url, "idling_reads_put_off_total") >= 1
+
+
+async def test_a_storm_is_no_fault_of_which_operators_are_told(
+    pair_url: str, redis_server: RedisServer, pair: tuple[Instance, Instance]
+) -> None:
+    """Who is sent away for a while is counted and is no alarm: after each deploy many come at once."""
+    login = await sign_in(pair[0].url)
+    with running(pair_url, redis_server.url, pair, MAX_CONNECTIONS=1, ALERT_ERRORS_PER_MIN=5) as (instance,):
+        async with await connect(instance.url, login.token) as device:
+            for _ in range(10):
+                with pytest.raises(RefusedError):
+                    await upgrade(instance.url, Device)
+            assert await metric(instance.url, 'idling_errors_total{code="unavailable"}') == 10
+            for _ in range(2):  # the health is looked at more often
+                await beat(device)
+            assert await metric(instance.url, 'idling_condition{kind="errors_many"}') == 0

@@ -92,9 +92,13 @@ async def test_a_redis_that_keeps_what_it_is_told(pair: Pair) -> None:
         async with Redis.from_url(server.url) as redis:
             await redis.config_set("maxmemory", "100mb")
             await redis.acl_setuser("default", enabled=True, nopass=True, commands=["-publish"])
-        status, said = await idling(pair[0], "doctor", REDIS_URL=server.url)
+            status, said = await idling(pair[0], "doctor", REDIS_URL=server.url)
+            await redis.replicaof("127.0.0.1", free_port())
+            _, of_a_replica = await idling(pair[0], "doctor", REDIS_URL=server.url)
     finally:
         await asyncio.to_thread(server.close)
     assert status == 1
     assert "what is published does not come back" in said
     assert "allkeys-lru" in said
+    assert "it keeps nothing" not in said
+    assert "it keeps nothing: You can't write against a read only replica." in of_a_replica

@@ -27,7 +27,7 @@ async def test_a_row_that_went_further_than_its_mark_stays(outbox: Outbox, migra
     """What came after the announcement was not announced by it; and it counts as new from then on."""
     await outbox.clear({1: 4, 2: 8, 3: 2})
     assert run_sql(migrated_url, ROWS) == [(1, 5)]
-    assert await outbox.left_behind(30, 10) == []
+    assert await outbox.left_behind(30, 10) == ([], True)
     await outbox.clear({1: 5})
     assert run_sql(migrated_url, ROWS) == []
 
@@ -47,5 +47,5 @@ async def test_a_row_that_is_just_being_written_is_passed_over(outbox: Outbox, m
 
 async def test_what_was_left_behind_is_what_is_old_the_newest_first(outbox: Outbox) -> None:
     """What is young is on its way; of too much the newest are told at once, and the rest compared."""
-    assert await outbox.left_behind(30, 10) == [(1, 5), (3, 1)]
-    assert await outbox.left_behind(30, 1) == [(1, 5)]
+    assert await outbox.left_behind(30, 10) == ([(1, 5), (3, 1)], True)
+    assert await outbox.left_behind(30, 1) == ([(1, 5)], True)

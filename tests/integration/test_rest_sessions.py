@@ -77,6 +77,30 @@ async def test_what_no_session_allows_is_a_problem_with_what_is_true(pair: Pair)
     is_problem(await ask("POST", "/api/sessions/end"), 409, "session_not_active")
 
 
+async def test_a_repeat_without_an_id_means_the_session_that_was_meant(pair: Pair) -> None:
+    """Whatever began since: the answer to the first try was lost, and the same request gets the same verdict."""
+    ask = await caller(pair[0].url)
+    for path, began in (("pause", "active"), ("resume", "paused"), ("end", "active")):
+        session = (await ask("POST", "/api/sessions/create", {"activity": f"to {path}"})).json["session"]
+        if began == "paused":
+            await ask("POST", "/api/sessions/pause")
+        key = {"Idempotency-Key": f"once-{path}"}
+        first = (await ask("POST", f"/api/sessions/{path}", headers=key)).json["session"]
+        await ask("POST", "/api/sessions/end")
+        later = (await ask("POST", "/api/sessions/create", {"activity": "another"})).json["session"]
+        again = await ask("POST", f"/api/sessions/{path}", headers=key)
+        assert again.status == 200, again.body
+        assert (again.json["session"]["id"], again.json["session"]["version"]) == (session["id"], first["version"])
+        active = (await ask("GET", "/api/sessions/active")).json["session"]
+        assert (active["id"], active["status"]) == (later["id"], "active")
+        await ask("POST", "/api/sessions/end")
+    refused = {"Idempotency-Key": "refused"}
+    is_problem(await ask("POST", "/api/sessions/end", headers=refused), 409, "session_not_active")
+    await ask("POST", "/api/sessions/create", {"activity": "one more"})
+    is_problem(await ask("POST", "/api/sessions/end", headers=refused), 409, "session_not_active")
+    assert (await ask("GET", "/api/sessions/active")).json["session"] is not None
+
+
 async def test_if_match_turns_a_write_into_compare_and_swap(pair: Pair) -> None:
     """With a stale version nothing changes, and the problem holds what is there."""
     ask = await caller(pair[0].url)

@@ -136,6 +136,23 @@ async def test_who_is_away_is_pushed_and_nobody_else(place: Place) -> None:
         assert not [line for line in instance.logged() if any(secret in line for secret in secrets)]
 
 
+async def test_a_cursor_of_another_life_says_nothing_of_what_was_seen(place: Place) -> None:
+    """A device that comes back after a restore, far ahead of what is there now: who is away is pushed all the same."""
+    (a, b), service = place
+    browser = service.browser("before")
+    login, session = await subscriber(a.url, browser)
+    void = "formerly.9999.0"
+    assert (await call(a.url, "GET", f"/api/events?cursor={void}&wait_s=0", token=login.token)).status == 410
+    async with await connect(b.url, login.token, void) as device:
+        assert device.welcome["reason"] == "epoch_changed"
+        device.send({"type": "ack", "cursor": void})
+        device.send({"type": "subscribe", "topic": "lobby"})
+        await device.expect("subscribed")
+    sent = await ask(a.url, await sign_in(a.url), "reaction.send", {"session": session, "emoji": "👋"})
+    assert sent["status"] == "confirmed"
+    await service.posted(browser)
+
+
 async def test_a_browser_belongs_to_who_subscribed_it_last(place: Place) -> None:
     """Two people share a browser: the second one's words must not go to the first, nor the other way round."""
     (a, _), service = place

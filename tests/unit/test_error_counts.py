@@ -31,6 +31,7 @@ def test_the_last_minute_knows_what_is_grave() -> None:
         counts.add(code, route)
     counts.add("conflict", "ws")
     counts.add("TypeError", BROWSER, 100)
+    counts.add("unavailable", "ws", 100, is_a_fault=False)
     assert counts.grave_last_minute() == 3
     clock.move(30)
     counts.add("internal", "ws", 2)

@@ -38,7 +38,7 @@ class Place:
         self.time = TimeOfDay(self.clock)
         self.health = Health(
             self.clock,
-            database_answers=lambda: bool(self.now.database),
+            database_takes_changes=lambda: bool(self.now.database),
             redis_is_heard=lambda: bool(self.now.redis),
             replicas_are_well=lambda: bool(self.now.replicas),
             disk=disk or DiskWatch([Path("/")], 0),
@@ -175,7 +175,7 @@ def test_a_notice_says_how_long_it_took() -> None:
     """In seconds or minutes; one of a kind that is not known here is told by its name."""
     began = datetime(2026, 1, 1)  # noqa: DTZ001 -- only the difference counts
     short = Notice("n", DATABASE_AWAY, began, began + timedelta(seconds=7))
-    assert short.told(ENDED) == ("success", "The database answers again", "It took 7 s.")
+    assert short.told(ENDED) == ("success", "The database takes changes again", "It took 7 s.")
     long = Notice("n", DATABASE_AWAY, began, began + timedelta(minutes=61))
     assert long.told(ENDED)[2] == "It took 61 min."
     assert short.told(RAISED)[0] == "error"
