@@ -14,7 +14,7 @@ from idling_ws.domain.emoji import Emoji, EmojiId, SkinTone, to_char
 from idling_ws.domain.errors import InvalidError, JsonObject, UnavailableError
 from idling_ws.edge.bodies import only, read_object
 from idling_ws.edge.parts import PARTS, Parts
-from idling_ws.edge.problems import json_response
+from idling_ws.edge.problems import json_response, page_response
 from idling_ws.edge.public import public
 from idling_ws.edge.reader import personal, reader, reader_if_any
 from idling_ws.edge.rest import change
@@ -136,14 +136,8 @@ async def get_usage(request: web.Request) -> web.Response:
     limit = whole_number(request.query.get("limit", "50"), "limit", 200)
     at = parts.replicas.reading(identity.user_id)
     used, following = await parts.popularity.own(identity.user_id, request.query.get("after"), limit, at=at)
-    body: JsonObject = {
-        "usage": [
-            {**brief(parts, one.emoji), "count": one.count, "last_used": one.last_used.isoformat()} for one in used
-        ]
-    }
-    if following is not None:
-        body["next"] = following
-    return json_response(body)
+    shown = [{**brief(parts, one.emoji), "count": one.count, "last_used": one.last_used.isoformat()} for one in used]
+    return page_response({"usage": shown}, following)
 
 
 async def get_popular(request: web.Request) -> web.Response:

@@ -18,7 +18,7 @@ from idling_ws.domain.entries import CONFIRMED
 from idling_ws.domain.errors import IdlingError, InvalidError, JsonObject, UnavailableError
 from idling_ws.edge.bodies import idempotency_key, page
 from idling_ws.edge.parts import PARTS, Parts
-from idling_ws.edge.problems import TRACE_ID, json_response
+from idling_ws.edge.problems import TRACE_ID, json_response, page_response
 from idling_ws.edge.rest import answer_of
 from idling_ws.edge.uploads import read_upload
 from idling_ws.edge.who import asker, identify
@@ -121,10 +121,7 @@ async def list_custom(request: web.Request) -> web.Response:
         raise InvalidError(fields={"status": ["Not pending, approved or rejected."]})
     allow(identity.person.roles, "custom_emoji.review")
     shown, following = await parts.custom_emojis.of_status(status, after, limit)
-    body: JsonObject = {"custom_emojis": shown}
-    if following is not None:
-        body["next"] = following
-    return json_response(body)
+    return page_response({"custom_emojis": shown}, following)
 
 
 async def get_file(request: web.Request) -> web.Response:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from idling_ws.domain.errors import InvalidError, JsonObject
+from idling_ws.domain.errors import InvalidError
 from idling_ws.edge.bodies import page, read_object
 from idling_ws.edge.parts import PARTS
-from idling_ws.edge.problems import json_response
+from idling_ws.edge.problems import json_response, page_response
 from idling_ws.edge.rest import change
 from idling_ws.edge.who import identify
 from idling_ws.identity.policy import allow
@@ -27,10 +27,7 @@ async def list_notifications(request: web.Request) -> web.Response:
     shown, count, following = await notifications.page_of(
         parts.database, identity.user_id, unread_only=unread, after=after, limit=limit
     )
-    body: JsonObject = {"notifications": shown, "unread_count": count}
-    if following is not None:
-        body["next"] = following
-    return json_response(body)
+    return page_response({"notifications": shown, "unread_count": count}, following)
 
 
 async def mark_read(request: web.Request) -> web.Response:
@@ -46,10 +43,7 @@ async def list_announcements(request: web.Request) -> web.Response:
     allow(identity.person.roles, "announcement.publish")
     after, limit = page(request)
     shown, following = await announcements.page_of(parts.database, after=after, limit=limit)
-    body: JsonObject = {"announcements": shown}
-    if following is not None:
-        body["next"] = following
-    return json_response(body)
+    return page_response({"announcements": shown}, following)
 
 
 async def list_notices(request: web.Request) -> web.Response:
@@ -59,10 +53,7 @@ async def list_notices(request: web.Request) -> web.Response:
     allow(identity.person.roles, "admin.view")
     after, limit = page(request)
     shown, following = await notices.page_of(parts.database, after=after, limit=limit)
-    body: JsonObject = {"notices": shown}
-    if following is not None:
-        body["next"] = following
-    return json_response(body)
+    return page_response({"notices": shown}, following)
 
 
 async def get_push_key(request: web.Request) -> web.Response:

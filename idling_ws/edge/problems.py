@@ -57,6 +57,11 @@ def json_response(body: object, status: int = 200, *, headers: dict[str, str] | 
     )
 
 
+def page_response(body: JsonObject, following: str | None) -> web.Response:
+    """Return one page of a list, with ``next`` where another follows."""
+    return json_response(body if following is None else body | {"next": following})
+
+
 def problem(error: IdlingError, trace_id: str, status: int | None = None, **more: object) -> web.Response:
     """Return ``error`` as ``application/problem+json``."""
     wire = error.to_wire(trace_id)

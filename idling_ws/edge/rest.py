@@ -14,7 +14,7 @@ from idling_ws.domain.ids import ALL
 from idling_ws.domain.sessions import with_duration
 from idling_ws.edge.bodies import idempotency_key, if_version, only, page, read_object
 from idling_ws.edge.parts import PARTS, Parts
-from idling_ws.edge.problems import TRACE_ID, json_response, route_of
+from idling_ws.edge.problems import TRACE_ID, json_response, page_response, route_of
 from idling_ws.edge.reader import personal, reader
 from idling_ws.edge.who import asker, identify
 from idling_ws.mutations.batch import Settled
@@ -194,10 +194,7 @@ async def list_sessions(request: web.Request) -> web.Response:
     at = parts.replicas.reading(identity.user_id)
     sessions, following = await parts.sessions.history(identity.user_id, after, limit, at=at)
     now = parts.clock.now()
-    body: JsonObject = {"sessions": [session.to_history(now) for session in sessions]}
-    if following is not None:
-        body["next"] = following
-    return json_response(body)
+    return page_response({"sessions": [session.to_history(now) for session in sessions]}, following)
 
 
 async def active_session(request: web.Request) -> web.Response:
@@ -215,10 +212,7 @@ async def get_lobby(request: web.Request) -> web.Response:
     after, limit = page(request)
     at = parts.replicas.reading(identity.user_id)
     count, members, following = await parts.sessions.lobby(after, limit, at=at)
-    body: JsonObject = {"count": count, "members": members}
-    if following is not None:
-        body["next"] = following
-    return json_response(body)
+    return page_response({"count": count, "members": members}, following)
 
 
 # -- profile and preferences ---------------------------------------------------------
